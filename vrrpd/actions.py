@@ -1,0 +1,140 @@
+"""What the engine is told, and what it asks for: events in, actions out. All of them values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from vrrpd.model import (
+    Config,
+    Identity,
+    Instant,
+    Interface,
+    IPAddress,
+    Script,
+    ScriptResult,
+    VirtualAddress,
+    VirtualRouter,
+)
+from vrrpd.records import Conflict, Fault
+from vrrpd.states import Effect, Why
+from vrrpd.tracking import Check
+
+# --- events ---
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigChanged:
+    """From now on this configuration; `why` is told of routers that are not in it any more."""
+
+    config: Config
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceChanged:
+    """An interface is so now; None: it is gone."""
+
+    name: str
+    interface: Interface | None
+
+
+@dataclass(frozen=True, slots=True)
+class AddressAnnounced:
+    """A gratuitous ARP of somebody else."""
+
+    interface: str
+    address: IPAddress
+    mac: bytes
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFinished:
+    """A run of a check script has ended."""
+
+    script: str
+    result: ScriptResult
+
+
+@dataclass(frozen=True, slots=True)
+class AddressesApplied:
+    """The kernel's answer: address, whether it was to be present, errno (0: as wanted)."""
+
+    results: tuple[tuple[VirtualAddress, bool, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailed:
+    """An advertisement of this router did not leave."""
+
+    router: Identity
+    was_retry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """No more manners: give up everything now."""
+
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """The deadline has come."""
+
+
+Event: TypeAlias = (
+    ConfigChanged
+    | InterfaceChanged
+    | AddressAnnounced
+    | CheckFinished
+    | AddressesApplied
+    | SendFailed
+    | Halt
+    | TimePassed
+)
+
+
+# --- actions ---
+
+
+@dataclass(frozen=True, slots=True)
+class RouterAction:
+    """An effect of one router's machine."""
+
+    router: VirtualRouter
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True)
+class RunCheck:
+    """Start this script; `CheckFinished` is the answer."""
+
+    script: Script
+
+
+@dataclass(frozen=True, slots=True)
+class CheckChanged:
+    """A check has changed its mind."""
+
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class FaultsChanged:
+    """What holds a router in Initialize is other than before."""
+
+    router: VirtualRouter
+    faults: frozenset[Fault]
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictSeen:
+    """A peer disagrees with a router of ours, for the first time or still."""
+
+    router: VirtualRouter
+    conflict: Conflict
+
+
+Action: TypeAlias = RouterAction | RunCheck | CheckChanged | FaultsChanged | ConflictSeen

@@ -1,0 +1,188 @@
+"""The `vrrpd` command. Each subcommand imports what it needs when it runs, so that `status` starts fast."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+EXIT_OK, EXIT_FAILED, EXIT_NO_DAEMON, EXIT_USAGE = 0, 1, 2, 64
+
+_FILES = (Path("/etc/vrrpd/vrrpd.conf"), Path("/etc/keepalived/keepalived.conf"))
+_RUNTIME_DIRECTORY = "/run/vrrpd"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command line; returns the exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["lab"]:
+        from vrrpd.lab.entry import main as lab
+
+        return lab(words[1:])
+    options = _parser().parse_args(words)
+    try:
+        code: int = options.run(options)
+    except BrokenPipeError:
+        code = EXIT_FAILED
+        sys.stderr.close()
+    except KeyboardInterrupt:
+        code = 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="vrrpd",
+        description="A VRRP daemon that reads keepalived.conf, hands over without an outage and says why.",
+        epilog="See https://www.rfc-editor.org/rfc/rfc5798 for VRRP, docs/ for everything else.",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    parser.set_defaults(run=_version_or_help(parser))
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    run = commands.add_parser("run", help="the daemon, in the foreground")
+    _add_file(run)
+    _add_directory(run)
+    run.set_defaults(run=_run)
+
+    check = commands.add_parser("check", help="say what is wrong with a configuration")
+    check.add_argument("-f", "--file", type=Path, action="append", metavar="FILE", help=f"default: {_file_words()}")
+    check.add_argument("--json", action="store_true", help="print JSON")
+    check.add_argument("--strict", action="store_true", help="exit 2 on a warning or advice")
+    check.add_argument("--offline", action="store_true", help="not on the node: do not look for interfaces and scripts")
+    check.set_defaults(run=_check)
+
+    status = commands.add_parser("status", help="what each virtual router is, since when and why")
+    status.add_argument("name", nargs="?", metavar="NAME", help="one virtual router")
+    status.add_argument("--json", action="store_true", help="print JSON")
+    _add_directory(status)
+    status.set_defaults(run=_status)
+
+    reload = commands.add_parser("reload", help="read the configuration again; with errors in it nothing changes")
+    _add_directory(reload)
+    reload.set_defaults(run=_reload)
+
+    release = commands.add_parser("release", help="give up what a daemon that was killed has left in the kernel")
+    _add_directory(release)
+    release.set_defaults(run=_release)
+
+    commands.add_parser("lab", help="two nodes, HAProxy and a client on this machine: failover to watch")
+    return parser
+
+
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-f", "--file", type=Path, metavar="FILE", help=f"default: {_file_words()}")
+
+
+def _add_directory(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--runtime-dir", type=Path, default=Path(_RUNTIME_DIRECTORY), metavar="DIR", help="default: %(default)s"
+    )
+
+
+def _file_words() -> str:
+    return ", else ".join(map(str, _FILES))
+
+
+def _default_file() -> Path:
+    return next((path for path in _FILES if path.exists()), _FILES[-1])
+
+
+def _version_or_help(parser: argparse.ArgumentParser) -> object:
+    def run(options: argparse.Namespace) -> int:
+        if options.version:
+            from vrrpd import __version__
+
+            print(f"vrrpd {__version__}")
+            return EXIT_OK
+        parser.print_help(sys.stderr)
+        return EXIT_USAGE
+
+    return run
+
+
+def _run(options: argparse.Namespace) -> int:
+    from vrrpd import daemon
+
+    return daemon.run(options.file or _default_file(), options.runtime_dir)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from vrrpd import check
+    from vrrpd.config.load import load
+    from vrrpd.config.node import Offline
+    from vrrpd.linux.node import ThisNode
+
+    node = Offline() if options.offline else ThisNode()
+    files = [load(path, node) for path in options.file or [_default_file()]]
+    found = [diagnostic for file in files for diagnostic in file.diagnostics]
+    sys.stdout.write(check.as_json(files) + "\n" if options.json else check.render(found))
+    return check.exit_code(found, strict=options.strict)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from vrrpd import client, report
+
+    try:
+        status = client.ask(str(options.runtime_dir / "control.sock"), {"command": "status"})
+    except client.NoDaemonError as error:
+        return _fail(str(error), EXIT_NO_DAEMON)
+    if "error" in status:
+        return _fail(status["error"], EXIT_NO_DAEMON)
+    if options.name is not None:
+        routers = [router for router in status["virtual_routers"] if router["name"] == options.name]
+        if not routers:
+            names = ", ".join(router["name"] for router in status["virtual_routers"])
+            return _fail(f"there is no virtual router {options.name}; there are: {names}", EXIT_USAGE)
+        status["virtual_routers"] = routers
+    print(json.dumps(status, indent=2) if options.json else report.render(status))
+    return EXIT_FAILED if report.is_degraded(status) else EXIT_OK
+
+
+def _reload(options: argparse.Namespace) -> int:
+    from vrrpd import client
+
+    try:
+        answer = client.ask(str(options.runtime_dir / "control.sock"), {"command": "reload"})
+    except client.NoDaemonError as error:
+        return _fail(str(error), EXIT_NO_DAEMON)
+    if "error" in answer:
+        return _fail(answer["error"], EXIT_FAILED)
+    for line in answer["diagnostics"]:
+        print(line, file=sys.stderr)
+    if not answer["reloaded"]:
+        return _fail("not reloaded; the daemon runs on with what it had", EXIT_FAILED)
+    return EXIT_OK
+
+
+def _release(options: argparse.Namespace) -> int:
+    from vrrpd import ledger, rundir
+    from vrrpd.linux.release import release
+
+    owned = rundir.RuntimeDirectory(options.runtime_dir)
+    try:
+        if not owned.ledger.exists():
+            return EXIT_OK
+        owned.take()
+        released = release(ledger.read(owned.ledger))
+        ledger.write(owned.ledger, released.left)
+    except (rundir.RuntimeDirectoryError, ledger.LedgerError) as error:
+        return _fail(str(error), EXIT_FAILED)
+    except OSError as error:
+        return _fail(f"cannot release what {owned.ledger} names: {error}", EXIT_FAILED)
+    for line in released.lines:
+        print(line)
+    return EXIT_FAILED if released.left.addresses else EXIT_OK
+
+
+def _fail(words: str, code: int) -> int:
+    print(f"vrrpd: {words}", file=sys.stderr)
+    return code

@@ -1,0 +1,261 @@
+"""The daemon: builds the edges, owns signals, the control socket, systemd and the scheduling class."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+from vrrpd import __version__, ledger, logs, rundir, snapshot
+from vrrpd.config.diagnostics import Diagnostic, Severity
+from vrrpd.config.load import Loaded, load
+from vrrpd.control import ControlServer, Json, RefusedError
+from vrrpd.linux.loop import new_loop
+from vrrpd.linux.netlink import NetlinkKernel
+from vrrpd.linux.node import ThisNode
+from vrrpd.linux.release import release
+from vrrpd.linux.scripts import PosixScripts
+from vrrpd.linux.sockets import RawNetwork
+from vrrpd.model import MILLISECOND
+from vrrpd.runtime import Runtime
+from vrrpd.states import Reason, Why
+
+EXIT_STOPPED, EXIT_CANNOT_RUN, EXIT_CONFIGURATION = 0, 1, 2
+
+REALTIME_PRIORITY = 50
+REALTIME_LIMIT_S = 10
+"""A real-time process that computes so long without a pause is broken; the kernel ends it, systemd starts it again."""
+STOP_LIMIT_S = 12.0
+COLLECT_EVERY_S = 60.0
+_VRRP = 112
+
+
+def run(config: Path, directory: Path) -> int:
+    """Run in the foreground until told to stop; returns the exit code.
+
+    Whatever keeps it from running is one line on standard error.
+    """
+    log = logs.set_up()
+    loaded = load(config, ThisNode())
+    _tell(loaded.diagnostics)
+    if not loaded.starts:
+        return _refuse(f"{config} has errors; nothing was started", EXIT_CONFIGURATION)
+    owned = rundir.RuntimeDirectory(directory)
+    try:
+        owned.take()
+        _require_raw_sockets()
+        _clear_what_a_crash_left(owned, log)
+    except (rundir.RuntimeDirectoryError, ledger.LedgerError, OSError) as error:
+        return _refuse(str(error), EXIT_CANNOT_RUN)
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(Daemon(config, owned, log).run(loaded))
+
+
+def _refuse(words: str, code: int) -> int:
+    sys.stderr.write(f"vrrpd: {words}\n")
+    return code
+
+
+def _tell(diagnostics: tuple[Diagnostic, ...]) -> None:
+    for diagnostic in diagnostics:
+        if diagnostic.severity is not Severity.INFO:
+            sys.stderr.write(f"{diagnostic}\n")
+
+
+def _require_raw_sockets() -> None:
+    """Raises OSError with what is missing."""
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_RAW, _VRRP).close()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, 33, 65536)  # SO_RCVBUFFORCE asks for CAP_NET_ADMIN
+    except PermissionError:
+        raise OSError(
+            "vrrpd needs CAP_NET_RAW and CAP_NET_ADMIN to advertise and to move addresses: "
+            "run it as root or by its unit"
+        ) from None
+
+
+def _clear_what_a_crash_left(owned: rundir.RuntimeDirectory, log: FilteringBoundLogger) -> None:
+    entries = ledger.read(owned.ledger)
+    if entries == ledger.Entries():
+        return
+    released = release(entries)
+    for line in released.lines:
+        log.warning("a predecessor left something", done=line)
+    ledger.write(owned.ledger, released.left)
+
+
+class Daemon:
+    """One run of the daemon on one event loop."""
+
+    def __init__(self, config: Path, owned: rundir.RuntimeDirectory, log: FilteringBoundLogger) -> None:
+        self._config = config
+        self._owned = owned
+        self._log = log
+        self._started_ns = time.time_ns()
+        self._stopped = asyncio.Event()
+        self._stopping = False
+
+    async def run(self, loaded: Loaded) -> int:
+        """From the first configuration to the last address given back."""
+        loop = asyncio.get_running_loop()
+        _go_realtime(self._log)
+        runtime = self._runtime = Runtime(loop, self._log)
+        with ThreadPoolExecutor(1, "kernel", initializer=_go_realtime) as executor:
+            network = RawNetwork(loop, runtime.on_datagrams, runtime.on_announcement, self._log)
+            kernel = NetlinkKernel(loop, runtime.on_interface, self._log)
+            scripts = PosixScripts(loop)
+            book = ledger.Ledger(self._owned.ledger, runtime.masters)
+            runtime.connect(network, kernel, scripts, book, executor)
+            runtime.on_idle = self._on_idle
+            control = ControlServer(self._owned.socket, self._answer, self._log)
+            try:
+                kernel.start()
+                await control.start()
+            except OSError as error:
+                return _refuse(f"cannot start: {error}", EXIT_CANNOT_RUN)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self._stop)
+            loop.add_signal_handler(signal.SIGHUP, self._reload_by_signal)
+            runtime.configure(loaded.config, _GONE)
+            self._log.info("started", version=__version__, config=str(self._config), pid=os.getpid())
+            _notify(f"READY=1\nSTATUS={len(loaded.config.routers)} virtual routers")
+            _rest_the_collector()
+            housekeeping = [loop.create_task(self._collect()), loop.create_task(_feed_watchdog())]
+            await self._stopped.wait()
+            for task in housekeeping:
+                task.cancel()
+            scripts.stop()
+            network.close()
+            kernel.close()
+            await control.close()
+        self._log.info("stopped")
+        return EXIT_STOPPED
+
+    # --- signals ---
+
+    def _stop(self) -> None:
+        """The first time: hand over, then go. The second time: go."""
+        why = Why(Reason.STOPPED, "vrrpd was stopped")
+        if self._stopping:
+            self._runtime.halt(why)
+            return
+        self._stopping = True
+        _notify("STOPPING=1")
+        self._log.info("stopping")
+        asyncio.get_running_loop().call_later(STOP_LIMIT_S, self._stopped.set)
+        self._runtime.stop(why)
+
+    def _on_idle(self) -> None:
+        if self._stopping:
+            self._stopped.set()
+
+    def _reload_by_signal(self) -> None:
+        self._reload()
+
+    def _reload(self) -> Loaded:
+        """Read the file again: with an error in it, nothing changes."""
+        _notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        loaded = load(self._config, ThisNode())
+        if loaded.starts and not self._stopping:
+            self._runtime.configure(loaded.config, _GONE)
+            self._log.info("reloaded", config=str(self._config))
+        else:
+            first = next((str(d) for d in loaded.diagnostics if d.severity is Severity.ERROR), "stopping")
+            self._log.error("not reloaded", config=str(self._config), error=first)
+        _notify("READY=1")
+        return loaded
+
+    # --- control ---
+
+    def _answer(self, request: Json, uid: int) -> Json:
+        match request.get("command"):
+            case "status":
+                return self._status()
+            case "reload":
+                if uid not in {0, os.geteuid()}:
+                    raise RefusedError("only root, or who runs vrrpd, may reload it")
+                loaded = self._reload()
+                return {"reloaded": loaded.starts, "diagnostics": [str(d) for d in loaded.diagnostics]}
+            case other:
+                raise RefusedError(f"there is no command {other!r:.40}")
+
+    def _status(self) -> dict[str, Any]:
+        runtime, now, wall_now = self._runtime, self._runtime.now(), time.time_ns()
+        wall = snapshot.wall_clock(now, wall_now)
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "now": wall(now),
+            "started": wall(now - (wall_now - self._started_ns)),
+            "config": str(self._config),
+            "loop_lag_ms": round(runtime.lag_max / MILLISECOND, 3),
+            "virtual_routers": snapshot.routers(runtime.engine, now, wall),
+            "sync_groups": [],
+            "strays": snapshot.strays(runtime.engine, wall),
+        }
+
+    # --- housekeeping ---
+
+    async def _collect(self) -> None:
+        """The collector runs when we say so, and not while a deadline is near, so that no pause hits one."""
+        while True:
+            await asyncio.sleep(COLLECT_EVERY_S)
+            deadline = self._runtime.engine.deadline()
+            if deadline is not None and deadline - self._runtime.now() < 50 * MILLISECOND:
+                await asyncio.sleep(max(0.0, (deadline - self._runtime.now()) / 1e9) + 0.001)
+            gc.collect()
+
+
+_GONE = Why(Reason.STOPPED, "it is no longer in the configuration")
+
+
+def _rest_the_collector() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+
+
+def _go_realtime(log: FilteringBoundLogger | None = None) -> None:
+    """SCHED_RR for the calling thread: a busy machine must not make its peers believe that it is dead."""
+    try:
+        resource.setrlimit(resource.RLIMIT_RTTIME, (REALTIME_LIMIT_S * 1_000_000,) * 2)
+        policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+        os.sched_setscheduler(0, policy, os.sched_param(REALTIME_PRIORITY))
+    except (OSError, ValueError) as error:
+        if log is not None:
+            log.warning("no real-time priority: a busy machine may be late", error=str(error))
+
+
+def _notify(state: str) -> None:
+    """sd_notify(3); nothing where systemd does not listen."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if not path:
+        return
+    address = f"\0{path[1:]}" if path.startswith("@") else path
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notify,
+        contextlib.suppress(OSError),
+    ):
+        notify.sendto(state.encode(), address)
+
+
+async def _feed_watchdog() -> None:
+    """From the loop itself: if it stands still, systemd starts us again."""
+    period_us = int(os.environ.get("WATCHDOG_USEC", "0"))
+    if not period_us or os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return
+    while True:
+        _notify("WATCHDOG=1")
+        await asyncio.sleep(period_us / 2e6)

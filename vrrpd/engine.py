@@ -1,0 +1,598 @@
+"""Many virtual routers on one node: events in, actions out. Pure: no clock, no I/O, no randomness.
+
+It finds the router a datagram is for, turns checks into priorities and faults, decides which address is whose, and
+applies a new configuration by difference. A start is a reload from `Config()`, a stop one to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from ipaddress import IPv4Address
+from typing import TypeAlias, assert_never
+
+from vrrpd import faults, fsm, grid, tracking
+from vrrpd.actions import (
+    Action,
+    AddressAnnounced,
+    AddressesApplied,
+    CheckChanged,
+    CheckFinished,
+    ConfigChanged,
+    ConflictSeen,
+    Event,
+    FaultsChanged,
+    Halt,
+    InterfaceChanged,
+    RouterAction,
+    RunCheck,
+    SendFailed,
+    TimePassed,
+)
+from vrrpd.addresses import AddressBook, Key
+from vrrpd.agenda import Agenda
+from vrrpd.frames import Datagram, Frame, gratuitous_arp, strip_ipv4
+from vrrpd.model import (
+    Config,
+    Duration,
+    Identity,
+    Instant,
+    Interface,
+    IPAddress,
+    IPInterface,
+    ScriptResult,
+    VirtualAddress,
+    VirtualRouter,
+)
+from vrrpd.packet import DropReason, PacketError
+from vrrpd.reception import Strays, accept
+from vrrpd.records import Fault, FaultKind, Memory, Record, Transition
+from vrrpd.states import (
+    AddAddresses,
+    AdvertisementReceived,
+    AnnounceAddresses,
+    Backup,
+    Effect,
+    Initialize,
+    Master,
+    Parameters,
+    ParametersChanged,
+    Reason,
+    RemoveAddresses,
+    Resign,
+    Resigning,
+    Resume,
+    SendAdvertisement,
+    Shutdown,
+    Startup,
+    StateChanged,
+    Then,
+    Tick,
+    Why,
+)
+from vrrpd.states import AddressAnnounced as RivalAnnounced
+from vrrpd.states import Event as MachineEvent
+from vrrpd.states import SendFailed as MachineSendFailed
+from vrrpd.tracking import Check, CheckState
+
+Actions: TypeAlias = list[Action]
+
+
+class Engine:
+    """All virtual routers of one node. Every call that takes `now` may move deadlines: ask `deadline` after it."""
+
+    def __init__(self) -> None:
+        self.config = Config()
+        self.records: dict[Identity, Record] = {}
+        self.checks: dict[str, Check] = {}
+        self.interfaces: dict[str, Interface] = {}
+        self.book = AddressBook()
+        self.strays = Strays()
+        self._agenda: Agenda[Identity | str] = Agenda()
+        self._phases: dict[Identity, Duration] = {}
+        self._virtual: frozenset[IPAddress] = frozenset()
+        self._by_address: dict[Key, list[Identity]] = {}
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is configured, and nothing leaves any more."""
+        return not self.records
+
+    def deadline(self) -> Instant | None:
+        """When `TimePassed` is due next; None: never."""
+        return self._agenda.next_at()
+
+    # --- events in ---
+
+    def handle(self, event: Event, now: Instant) -> Actions:
+        """Take one event, and say what has to be done, in this order."""
+        match event:
+            case TimePassed():
+                return self._time_passed(now)
+            case CheckFinished(script, result):
+                return self._check_finished(script, result, now)
+            case InterfaceChanged(name, interface):
+                return self._interface_changed(name, interface, now)
+            case AddressesApplied(results):
+                self._addresses_applied(results, now)
+                return []
+            case AddressAnnounced():
+                return self._address_announced(event, now)
+            case ConfigChanged(config, why):
+                return self._config_changed(config, why, now)
+            case SendFailed(router, was_retry):
+                record = self.records.get(router)
+                if record is None:
+                    return []
+                record.counters["send_failed"] += 1
+                return self._step(record, MachineSendFailed(was_retry), now)
+            case Halt(why):
+                return [a for r in list(self.records.values()) for a in self._halt(r, why, now)]
+            case _:
+                assert_never(event)
+
+    def receive(self, interface: str, packet: bytes, now: Instant) -> Actions:
+        """An IPv4 packet of protocol 112, header included. Nothing that it holds raises."""
+        record = self.records.get((interface, packet[21])) if len(packet) > 21 else None  # noqa: PLR2004
+        if record is not None and record.memory is not None and record.memory.matches(packet):
+            state, p = record.state, record.parameters
+            if isinstance(state, Backup) and p is not None:
+                record.counters["received"] += 1
+                record.state = fsm.refresh(p, state, record.memory.event, now)
+                return []
+        datagram = strip_ipv4(packet)
+        if datagram is None or len(datagram.payload) < 2:  # noqa: PLR2004
+            self.strays.note(interface, None, "?", DropReason.LENGTH, now)
+            return []
+        record = self.records.get((interface, datagram.payload[1]))
+        if record is None:
+            self.strays.note(interface, datagram.payload[1], str(datagram.source), DropReason.UNKNOWN_VRID, now)
+            return []
+        return self._receive_for(record, datagram, packet, now)
+
+    def _receive_for(self, record: Record, datagram: Datagram, packet: bytes, now: Instant) -> Actions:
+        p, source = record.parameters, datagram.source
+        if p is None or isinstance(record.state, Initialize):
+            record.drop(DropReason.NOT_RUNNING)
+            return []
+        try:
+            advertisement = accept(record.router, datagram, self.config.multicast_group, p.primary_address)
+        except PacketError as error:
+            record.drop(error.reason)
+            return self._disagree(record, str(source), error.reason, error.theirs, error.ours, now)
+        record.counters["received"] += 1
+        if advertisement.priority == 0:
+            record.counters["received_priority_0"] += 1
+        else:
+            record.best_rival = max(record.best_rival or 0, advertisement.priority)
+        actions: Actions = []
+        ours = {address.ip for address in record.router.addresses}
+        differs = set(advertisement.addresses) != ours
+        if differs:
+            # RFC 9568 section 7.1: a list that differs is told, the advertisement counts.
+            theirs = ", ".join(map(str, advertisement.addresses)) or "no address"
+            actions = self._disagree(record, str(source), "addresses", theirs, _list(ours), now)
+        event = AdvertisementReceived(source, advertisement)
+        actions += self._step(record, event, now)
+        state = record.state
+        refreshes = isinstance(state, Backup) and state.preempt_at is None and advertisement.priority >= p.priority
+        if refreshes and not differs:
+            record.memory = Memory(packet[8:10], packet[12:], event)
+        return actions
+
+    def _disagree(self, record: Record, peer: str, what: str, theirs: str, ours: str, now: Instant) -> Actions:
+        conflict = record.disagree(peer, what, theirs, ours, now)
+        return [] if conflict is None else [ConflictSeen(record.router, conflict)]
+
+    def _address_announced(self, event: AddressAnnounced, now: Instant) -> Actions:
+        actions: Actions = []
+        mac = event.mac.hex(":")
+        for identity in self._by_address.get((event.address, event.interface), ()):
+            record = self.records.get(identity)
+            if record is None:
+                continue
+            if isinstance(record.state, Master):
+                theirs = f"announces {event.address} as its own"
+                actions += self._disagree(record, mac, "announcement", theirs, "we are Master", now)
+            actions += self._step(record, RivalAnnounced(mac, event.at), now)
+        return actions
+
+    # --- time ---
+
+    def _time_passed(self, now: Instant) -> Actions:
+        actions: Actions = []
+        for key in self._agenda.due(now):
+            if isinstance(key, str):
+                actions += self._run_check(key, now)
+            elif (record := self.records.get(key)) is not None:
+                actions += self._router_due(record, now)
+        return actions
+
+    def _run_check(self, name: str, now: Instant) -> Actions:
+        check = self.checks.get(name)
+        if check is None:
+            return []
+        action: Actions = []
+        if now >= check.next_at:
+            if not check.running:
+                action = [RunCheck(check.script)]
+            check = tracking.skipped(check, now) if check.running else tracking.started(check, now)
+            self.checks[name] = check
+        self._agenda.set(name, check.next_at)
+        return action
+
+    def _router_due(self, record: Record, now: Instant) -> Actions:
+        actions = self._step(record, Tick(), now)
+        if record.asking.is_due(now):
+            actions += self._ask(record, now)
+        if record.repair.is_due(now):
+            actions += self._repair(record, now)
+        self._arm(record)
+        return actions
+
+    def _arm(self, record: Record) -> None:
+        candidates = (fsm.deadline(record.state), record.asking.next_at, record.repair.next_at)
+        self._agenda.set(record.identity, min((at for at in candidates if at is not None), default=None))
+
+    # --- the machine ---
+
+    def _step(self, record: Record, event: MachineEvent, now: Instant) -> Actions:
+        """The one place where a router's state changes, but for the refresh that is the same by construction."""
+        p = record.parameters
+        if p is None:
+            return []
+        before = record.state
+        record.state, effects = fsm.step(p, before, event, now)
+        if record.state is not before or not isinstance(event, Tick):
+            record.memory = None
+        actions: Actions = []
+        for effect in effects:
+            actions += self._own(record, effect, now)
+        if type(record.state) is not type(before):
+            actions += self._reconcile(record, now)
+        self._arm(record)
+        return actions
+
+    def _own(self, record: Record, effect: Effect, now: Instant) -> Actions:
+        """What an effect means on this node, where routers share addresses and devices."""
+        match effect:
+            case AddAddresses(addresses):
+                self.book.need(record.identity, addresses)
+                if self.book.unconfirmed(record.router.addresses):
+                    record.repair.expect(self._patience(record), now)
+            case RemoveAddresses(addresses):
+                gone = self.book.drop(record.identity, addresses)
+                effect = RemoveAddresses(self._as_found(gone))
+                if not isinstance(record.state, Master | Resigning):
+                    record.repair.suspend()
+            case StateChanged():
+                self._note(record, effect, now)
+            case _:
+                record.counters["sent"] += isinstance(effect, SendAdvertisement)
+        return [RouterAction(record.router, effect)]
+
+    def _as_found(self, addresses: tuple[VirtualAddress, ...]) -> tuple[VirtualAddress, ...]:
+        """And what stands in the kernel with another prefix: a predecessor's, whoever that was."""
+        others = (
+            replace(address, interface=other, label=None, broadcast=None)
+            for address in addresses
+            for other in self._addresses_on(address.device)
+            if other.ip == address.ip and other != address.interface
+        )
+        return (*addresses, *others)
+
+    def _addresses_on(self, device: str) -> tuple[IPInterface, ...]:
+        interface = self.interfaces.get(device)
+        return () if interface is None else interface.addresses
+
+    def _note(self, record: Record, change: StateChanged, now: Instant) -> None:
+        old, new = type(change.old).__name__, type(change.new).__name__
+        record.since, record.why = now, change.why
+        record.transitions.append(Transition(now, old, new, change.why))
+        record.has_run = record.has_run or not isinstance(change.new, Initialize)
+        record.counters[f"became_{new.lower()}"] += 1
+        if isinstance(change.new, Master) and self._is_worse(record):
+            record.asking.later(record.router.advertisement_interval, now)
+        elif not isinstance(change.new, Master | Resigning):
+            record.asking.next_at = None
+
+    # --- what holds a router back ---
+
+    def _reconcile(self, record: Record, now: Instant) -> Actions:
+        """Bring a router from what it is to what it is allowed to be."""
+        event = self._next_move(record)
+        if event is not None:
+            return self._step(record, event, now)
+        if not record.wanted and isinstance(record.state, Initialize):
+            return self._bury(record, now)
+        return []
+
+    def _next_move(self, record: Record) -> MachineEvent | None:
+        if not record.wanted:
+            return _leave(record, record.leaving or record.why)
+        match record.state:
+            case Initialize() if not record.faults and record.parameters is not None:
+                return Startup(_recovered(record) if record.has_run else _STARTED, first=not record.has_run)
+            case Backup() | Master() | Resigning() if record.faults:
+                why = Why(Reason.FAULT, ", ".join(fault.words for fault in sorted(record.faults)))
+                return _give_up(record, why)
+            case Resigning(then=Then.FAULT, heir_at=None):
+                return Resume(_recovered(record))
+            case Resigning(then=Then.STAY, heir_at=None) if not self._is_worse(record):
+                return Resume(_recovered(record))
+            case _:
+                return None
+
+    def _bury(self, record: Record, now: Instant) -> Actions:
+        del self.records[record.identity]
+        self._agenda.set(record.identity, None)
+        self._forget_checks()
+        return [] if record.successor is None else self._admit(record.successor, now)
+
+    def _halt(self, record: Record, why: Why, now: Instant) -> Actions:
+        record.wanted, record.leaving, record.successor = False, why, None
+        return self._step(record, Shutdown(why), now) + self._reconcile(record, now)
+
+    def _refresh(self, record: Record, now: Instant) -> Actions:
+        """Something that a router depends on has changed: its parameters, its faults, and then itself."""
+        was_worse = record.parameters is not None and record.parameters.holds_back
+        actions: Actions = []
+        parameters = self._parameters(record)
+        if parameters is not None and parameters != record.parameters:
+            previous, record.parameters = record.parameters, parameters
+            if previous is not None:
+                actions += self._step(record, ParametersChanged(previous), now)
+        found = faults.of(record, self.interfaces, self.checks, self._virtual)
+        if found != record.faults:
+            record.faults = found
+            actions.append(FaultsChanged(record.router, found))
+        actions += self._reconcile(record, now)
+        if not self._is_worse(record):
+            record.asking.rest()
+        elif not was_worse and isinstance(record.state, Master):
+            record.asking.on_failure(now)
+            if record.asking.is_due(now):
+                actions += self._ask(record, now)
+        self._arm(record)
+        return actions
+
+    def _parameters(self, record: Record) -> Parameters | None:
+        """None when the interface has no address to speak from."""
+        router = record.router
+        interface = self.interfaces.get(router.interface)
+        source = None if interface is None else faults.primary_address(interface, self._virtual)
+        if source is None:
+            return None
+        return Parameters(
+            router=router,
+            priority=tracking.effective_priority(router, self.checks),
+            primary_address=source,
+            phase=self._phases.get(router.identity, 0),
+            holds_back=self._is_worse(record),
+            announcement=tuple(self._announcement(router)),
+        )
+
+    def _announcement(self, router: VirtualRouter) -> list[Frame]:
+        return [
+            Frame(address.ip, address.device, gratuitous_arp(interface.mac, address.ip))
+            for address in router.addresses
+            if isinstance(address.ip, IPv4Address) and (interface := self.interfaces.get(address.device)) is not None
+        ]
+
+    # --- a Master that is worse asks to be relieved (departure, docs/architecture.md) ---
+
+    def _is_worse(self, record: Record) -> bool:
+        router = record.router
+        if not router.resigns_when_worse or router.strict or router.is_owner:
+            return False
+        return any(tracking.lowers(t, self.checks[t.script]) for t in router.scripts)
+
+    def _ask(self, record: Record, now: Instant) -> Actions:
+        record.asking.next_at = None
+        p = record.parameters
+        if p is None or not isinstance(record.state, Master) or not self._is_worse(record):
+            return []
+        if record.best_rival is not None and record.best_rival < p.priority:
+            return []
+        record.asking.last_at = now
+        words = tracking.lowering_words(record.router.scripts, self.checks)
+        return self._step(record, Resign(Why(Reason.TRACKER_FAILED, words), Then.STAY), now)
+
+    # --- checks ---
+
+    def _check_finished(self, name: str, result: ScriptResult, now: Instant) -> Actions:
+        check = self.checks.get(name)
+        if check is None:
+            return []
+        after = self.checks[name] = tracking.finished(check, result, now)
+        if after.state is check.state:
+            return []
+        actions: Actions = [CheckChanged(after)]
+        for record in list(self.records.values()):
+            if any(tracker.script == name for tracker in record.router.scripts):
+                actions += self._refresh(record, now)
+        return actions
+
+    # --- addresses ---
+
+    def _addresses_applied(self, results: tuple[tuple[VirtualAddress, bool, int], ...], now: Instant) -> None:
+        for address, present, error in results:
+            self.book.report(address, present=present, error=error)
+        touched = {address.key for address, _, _ in results}
+        for record in self.records.values():
+            if any(address.key in touched for address in record.router.addresses):
+                self._judge_addresses(record, now)
+
+    def _judge_addresses(self, record: Record, now: Instant) -> None:
+        """All confirmed: well. Some missing: try again soon."""
+        if not isinstance(record.state, Master | Resigning):
+            return
+        if self.book.unconfirmed(record.router.addresses):
+            record.repair.again(now)
+            self._arm(record)
+        else:
+            record.repair.rest()
+
+    def _patience(self, record: Record) -> Duration:
+        """As long as a peer would wait for a dead Master."""
+        p = record.parameters
+        return 0 if p is None else fsm.master_down_interval(p, record.router.advertisement_interval)
+
+    def _repair(self, record: Record, now: Instant) -> Actions:
+        """Addresses are missing, or were refused some time ago: try again, or give up being Master."""
+        record.repair.next_at = None
+        if record.addresses_refused is not None:
+            record.addresses_refused = None
+            return self._refresh(record, now)
+        missing, p = self.book.unconfirmed(record.router.addresses), record.parameters
+        if p is None or not missing or not isinstance(record.state, Master):
+            return []
+        hopeless = record.repair.is_hopeless(self._patience(record), now)
+        if hopeless and len(missing) == len(record.router.addresses):
+            return self._refuse_addresses(record, now)
+        record.repair.again(now)
+        ips = {address.ip for address in missing}
+        frames = tuple(frame for frame in p.announcement if frame.address in ips)
+        return [
+            RouterAction(record.router, AddAddresses(missing)),
+            RouterAction(record.router, AnnounceAddresses(frames, record.router.announcing.master_repeat)),
+        ]
+
+    def _refuse_addresses(self, record: Record, now: Instant) -> Actions:
+        """A Master without addresses only keeps others from having them."""
+        error = self.book.error(record.router.addresses)
+        words = f"the kernel refuses the addresses (errno {error})" if error else "the kernel does not answer"
+        record.addresses_refused = Fault(FaultKind.ADDRESSES_REFUSED, record.router.name, words)
+        actions = self._refresh(record, now)
+        record.repair.refused(now)
+        self._arm(record)
+        return actions
+
+    # --- interfaces and configuration ---
+
+    def _interface_changed(self, name: str, interface: Interface | None, now: Instant) -> Actions:
+        before = self.interfaces.get(name)
+        if interface is None:
+            self.interfaces.pop(name, None)
+        else:
+            self.interfaces[name] = interface
+        # With hundreds of addresses on it an interface changes hundreds of times in a takeover: only what routers
+        # depend on makes them look again.
+        matters = self._essence(before) != self._essence(interface)
+        gone = set(before.addresses if before else ()) - set(interface.addresses if interface else ())
+        lost = {address.ip for address in gone if self.book.lost((address.ip, name))}
+        actions: Actions = []
+        for record in list(self.records.values()) if matters or lost else ():
+            devices = {record.router.interface, *(a.device for a in record.router.addresses)}
+            if name not in devices:
+                continue
+            if matters:
+                actions += self._refresh(record, now)
+            if any(a.device == name and a.ip in lost for a in record.router.addresses):
+                record.counters["addresses_lost"] += 1
+                record.repair.again(now)
+                self._arm(record)
+        return actions
+
+    def _essence(self, interface: Interface | None) -> tuple[object, ...] | None:
+        if interface is None:
+            return None
+        primary = faults.primary_address(interface, self._virtual)
+        return (interface.index, interface.up, interface.mac, primary)
+
+    def _config_changed(self, config: Config, why: Why, now: Instant) -> Actions:
+        running = bool(self.records)
+        self.config = config
+        self._phases = grid.phases(config.routers)
+        self._virtual = faults.virtual_addresses(config)
+        self._index_addresses((*config.routers, *(record.router for record in self.records.values())))
+        self._change_checks(config, now, running=running)
+        actions: Actions = []
+        wanted = {router.identity: router for router in config.routers}
+        for identity, record in list(self.records.items()):
+            router = wanted.pop(identity, None)
+            if router is not None and record.wanted:
+                record.router = router
+                actions += self._refresh(record, now)
+            else:
+                record.successor = router
+                record.wanted, record.leaving = False, record.leaving or why
+                actions += self._reconcile(record, now)
+        for router in wanted.values():
+            actions += self._admit(router, now)
+        return actions
+
+    def _index_addresses(self, routers: Iterable[VirtualRouter]) -> None:
+        self._by_address = {}
+        for router in routers:
+            for address in router.addresses:
+                known = self._by_address.setdefault(address.key, [])
+                if router.identity not in known:
+                    known.append(router.identity)
+
+    def _change_checks(self, config: Config, now: Instant, *, running: bool) -> None:
+        """A script that is the same keeps its results. On a running node a new one is good until it says otherwise."""
+        before, self.checks = self.checks, {}
+        state = CheckState.OK if running else CheckState.PENDING
+        for script in config.scripts:
+            known = before.get(script.name)
+            same = known is not None and known.script == script
+            self.checks[script.name] = known if known and same else Check(script, state, now, next_at=now)
+        for name in self._tracked() - self.checks.keys():
+            # Its router is about to leave, and may not lose what it is tracked by before it has.
+            self.checks[name] = before[name]
+        for name, check in self.checks.items():
+            self._agenda.set(name, check.next_at)
+
+    def _tracked(self) -> set[str]:
+        return {tracker.script for record in self.records.values() for tracker in record.router.scripts}
+
+    def _forget_checks(self) -> None:
+        kept = self._tracked() | {script.name for script in self.config.scripts}
+        for name in self.checks.keys() - kept:
+            del self.checks[name]
+            self._agenda.set(name, None)
+
+    def _admit(self, router: VirtualRouter, now: Instant) -> Actions:
+        record = Record(router, None, since=now, why=_STARTED)
+        self.records[router.identity] = record
+        return self._refresh(record, now)
+
+
+_STARTED = Why(Reason.STARTED, "started")
+
+
+def _recovered(record: Record) -> Why:
+    return Why(Reason.RECOVERED, f"recovered from: {record.why.words}")
+
+
+def _leave(record: Record, why: Why) -> MachineEvent | None:
+    match record.state:
+        case Initialize():
+            return None
+        case Resigning(then=Then.LEAVE):
+            return None
+        case Backup() | Master() | Resigning():
+            return Resign(why, Then.LEAVE)
+        case _:
+            assert_never(record.state)
+
+
+def _give_up(record: Record, why: Why) -> MachineEvent | None:
+    """Hand over if anybody can hear us, else stop at once."""
+    deaf = any(faults.deafens(fault, record.router) for fault in record.faults)
+    match record.state:
+        case Initialize():
+            return None
+        case Resigning() if not deaf:
+            return None if record.state.then >= Then.FAULT else Resign(why, Then.FAULT)
+        case Master() if not deaf:
+            return Resign(why, Then.FAULT)
+        case Backup() | Master() | Resigning():
+            return Shutdown(why)
+        case _:
+            assert_never(record.state)
+
+
+def _list(addresses: set[IPAddress] | set[object]) -> str:
+    return ", ".join(sorted(map(str, addresses))) or "no address"

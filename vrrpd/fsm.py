@@ -1,0 +1,521 @@
+"""The state machine of one virtual router (RFC 5798 section 6.4): `step`, `deadline` and the timers' formulas.
+
+Rule 1: all that decides a transition stands in this file, and nothing else does. `deadline` says when to call
+again; a `Tick` that comes early or twice is harmless. What departs from RFC 5798 is marked "Departure" and
+described in docs/keepalived.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from vrrpd import packet
+from vrrpd.grid import next_on_grid
+from vrrpd.model import MILLISECOND, SECOND, Duration, InitialState, Instant, IPAddress, Version, VirtualAddress
+from vrrpd.states import (
+    AddAddresses,
+    AddressAnnounced,
+    AdvertisementReceived,
+    AnnounceAddresses,
+    Backup,
+    BidFarewell,
+    Effect,
+    Effects,
+    Event,
+    Initialize,
+    Master,
+    Parameters,
+    ParametersChanged,
+    Reason,
+    RemoveAddresses,
+    Resign,
+    Resigning,
+    Resume,
+    SendAdvertisement,
+    SendFailed,
+    Shutdown,
+    Startup,
+    State,
+    StateChanged,
+    Then,
+    Tick,
+    Why,
+)
+
+RESIGNATION_REPEAT: Duration = 5 * MILLISECOND
+"""Between the two copies of the priority 0."""
+HEIR_ANNOUNCES_WITHIN: Duration = 50 * MILLISECOND
+"""How long after its first advertisement an heir's gratuitous ARP is waited for."""
+FAREWELL_AFTER: Duration = 2 * MILLISECOND
+"""Addresses kept longer than this after the heir's announcement have answered hosts last."""
+RESIGN_MARGIN: Duration = 250 * MILLISECOND
+LEAVE_LIMIT: Duration = 10 * SECOND
+RETRY_AFTER: Duration = 2 * MILLISECOND
+ANSWER_ANNOUNCEMENTS_APART: Duration = SECOND
+EARLY_TAKEOVER_PROBATION: Duration = 60 * SECOND
+EARLY_TAKEOVER_PAUSE: Duration = 600 * SECOND
+FAREWELL_PRIORITY = 1
+
+
+# --- time (RFC 5798 section 6.1, RFC 3768 section 6.2) ---
+
+
+def skew_time(version: Version, priority: int, master_adver_interval: Duration) -> Duration:
+    """Skew_Time: never 0, and shorter the higher the priority. Version 2 counts it in parts of a second."""
+    base = SECOND if version is Version.V2 else master_adver_interval
+    return (256 - priority) * base // 256
+
+
+def master_down_interval(p: Parameters, master_adver_interval: Duration) -> Duration:
+    """Master_Down_Interval: this long without an advertisement, and the Master is taken for dead."""
+    skew = skew_time(p.router.version, p.priority, master_adver_interval)
+    return p.router.down_timer_adverts * master_adver_interval + skew
+
+
+def asking_time(p: Parameters) -> Duration:
+    """How long a Master that asks to be relieved keeps the addresses: any heir has come by then.
+
+    A lost packet and the largest skew are covered.
+    """
+    interval = p.router.advertisement_interval
+    return p.router.down_timer_adverts * interval + leaving_time(p)
+
+
+def leaving_time(p: Parameters) -> Duration:
+    """How long a Master that will go in any case keeps the addresses for its heir."""
+    version2 = p.router.version is Version.V2
+    max_skew = SECOND if version2 else p.router.advertisement_interval
+    return min(max_skew + RESIGN_MARGIN, LEAVE_LIMIT)
+
+
+# --- the machine ---
+
+
+def step(p: Parameters, state: State, event: Event, now: Instant) -> tuple[State, Effects]:
+    """The state after the event, and what has to be done, in this order."""
+    match state:
+        case Initialize():
+            return _initialize(p, state, event, now)
+        case Backup():
+            return _backup(p, state, event, now)
+        case Master():
+            return _master(p, state, event, now)
+        case Resigning():
+            return _resigning(p, state, event, now)
+        case _:
+            assert_never(state)
+
+
+def deadline(state: State) -> Instant | None:
+    """When `step` wants its next `Tick`; None: never."""
+    match state:
+        case Initialize():
+            return None
+        case Backup():
+            return state.master_down_at
+        case Master():
+            return min(at for at in (state.adver_at, state.extra_at, state.announce_at) if at is not None)
+        case Resigning():
+            return state.until if state.repeat_at is None else min(state.until, state.repeat_at)
+        case _:
+            assert_never(state)
+
+
+def refresh(p: Parameters, state: Backup, event: AdvertisementReceived, now: Instant) -> Backup:
+    """The Master is alive and may stay (RFC 5798 section 6.4.2: reset the Master_Down_Timer)."""
+    interval = event.advertisement.advertisement_interval
+    return Backup(
+        master_down_at=now + master_down_interval(p, interval),
+        master_adver_interval=interval,
+        master=event.source,
+        master_priority=event.advertisement.priority,
+        heard_at=now,
+        preempt_at=state.preempt_at,
+        patience_until=state.patience_until,
+    )
+
+
+def preempts(p: Parameters) -> bool:
+    """Preempt_Mode as it is in force now."""
+    return p.router.preempt and not p.holds_back
+
+
+# --- Initialize (section 6.4.1) ---
+
+
+def _initialize(p: Parameters, state: Initialize, event: Event, now: Instant) -> tuple[State, Effects]:
+    match event:
+        case Startup(why, first):
+            return _start(p, state, why, first=first, now=now)
+        case (
+            Shutdown()
+            | Resign()
+            | Resume()
+            | Tick()
+            | AdvertisementReceived()
+            | AddressAnnounced()
+            | ParametersChanged()
+            | SendFailed()
+        ):
+            return state, ()
+        case _:
+            assert_never(event)
+
+
+def _start(p: Parameters, state: Initialize, why: Why, *, first: bool, now: Instant) -> tuple[State, Effects]:
+    interval = p.router.advertisement_interval
+    if p.router.is_owner and first and p.router.initial_state is InitialState.MASTER:
+        return _become_master(p, state, Why(Reason.OWNER, "it owns the addresses (priority 255)"), now)
+    wait = master_down_interval(p, interval)
+    if p.router.is_owner:
+        wait = interval + skew_time(p.router.version, p.priority, interval)
+    new = Backup(master_down_at=now + wait, master_adver_interval=interval, heard_at=now)
+    # Departure (keepalived's): an address of ours that is here already is a predecessor's.
+    sweep: Effects = () if p.router.is_owner else (RemoveAddresses(p.router.addresses),)
+    return new, (*sweep, StateChanged(state, new, why))
+
+
+# --- Backup (section 6.4.2) ---
+
+
+def _backup(p: Parameters, state: Backup, event: Event, now: Instant) -> tuple[State, Effects]:
+    match event:
+        case AdvertisementReceived():
+            return _backup_hears(p, state, event, now), ()
+        case Tick():
+            if now < state.master_down_at:
+                return state, ()
+            return _become_master(p, state, _takeover(p, state, now), now)
+        case Shutdown(why) | Resign(why, _):
+            new = Initialize()
+            return new, (StateChanged(state, new, why),)
+        case ParametersChanged(previous):
+            added = _without(p.router.addresses, previous.router.addresses)
+            return _backup_adapts(p, previous, state), (RemoveAddresses(added),) if added else ()
+        case Startup() | Resume() | AddressAnnounced() | SendFailed():
+            return state, ()
+        case _:
+            assert_never(event)
+
+
+def _backup_hears(p: Parameters, state: Backup, event: AdvertisementReceived, now: Instant) -> Backup:
+    advertisement = event.advertisement
+    version, interval = p.router.version, state.master_adver_interval
+    if advertisement.priority == 0:
+        wait = skew_time(version, p.priority, interval)
+        if p.holds_back:
+            # Departure: a Master that only asks keeps its addresses so long; one that left gets a worse heir late.
+            wait += asking_time(p)
+        return replace(
+            state,
+            master_down_at=now + wait,
+            cause=Reason.MASTER_GAVE_UP,
+            master=event.source,
+            master_priority=0,
+            heard_at=now,
+        )
+    if advertisement.priority >= p.priority:
+        return replace(refresh(p, state, event, now), preempt_at=None)
+    if not preempts(p):
+        return refresh(p, state, event, now)
+    if p.router.preempt_delay:
+        preempt_at = now + p.router.preempt_delay if state.preempt_at is None else state.preempt_at
+        if now < preempt_at:
+            return replace(refresh(p, state, event, now), preempt_at=preempt_at)
+        state = replace(state, preempt_at=preempt_at)
+    return _backup_outranks(p, state, event, now)
+
+
+def _backup_outranks(p: Parameters, state: Backup, event: AdvertisementReceived, now: Instant) -> Backup:
+    """A Master below our priority: the timer runs on (section 6.4.2), or is shortened for one that fell."""
+    heard = replace(state, master=event.source, master_priority=event.advertisement.priority, heard_at=now)
+    early = now + skew_time(p.router.version, p.priority, state.master_adver_interval)
+    fell = event.source == state.master and state.master_priority >= p.priority
+    allowed = not p.router.strict and not p.router.preempt_delay and now >= state.patience_until
+    if fell and allowed and early < state.master_down_at:
+        # Departure: a Master that says itself that it is worse is relieved at once.
+        return replace(heard, master_down_at=early, cause=Reason.MASTER_WORSE)
+    cause = Reason.PREEMPTING if state.cause is Reason.MASTER_SILENT else state.cause
+    return replace(heard, cause=cause)
+
+
+def _backup_adapts(p: Parameters, previous: Parameters, state: Backup) -> Backup:
+    """Our own parameters changed while the timer runs: shift it by what the whole interval changed."""
+    interval = p.router.advertisement_interval if p.router.version is Version.V2 else state.master_adver_interval
+    outranked = state.cause in (Reason.MASTER_WORSE, Reason.PREEMPTING) and state.master_priority >= p.priority
+    if outranked:
+        return replace(
+            state,
+            master_down_at=state.heard_at + master_down_interval(p, interval),
+            master_adver_interval=interval,
+            cause=Reason.MASTER_SILENT,
+        )
+    if state.cause is Reason.MASTER_SILENT or state.cause is Reason.PREEMPTING:
+        before = master_down_interval(previous, state.master_adver_interval)
+        shift = master_down_interval(p, interval) - before
+    else:
+        shift = skew_time(p.router.version, p.priority, interval) - skew_time(
+            previous.router.version, previous.priority, state.master_adver_interval
+        )
+    return replace(state, master_down_at=state.master_down_at + shift, master_adver_interval=interval)
+
+
+def _takeover(p: Parameters, state: Backup, now: Instant) -> Why:
+    """Why a Backup takes over, in words."""
+    match state.cause:
+        case Reason.MASTER_GAVE_UP:
+            words = f"{state.master} gave up (priority 0)"
+        case Reason.MASTER_WORSE:
+            words = f"{state.master} fell to priority {state.master_priority}, below our {p.priority}"
+        case Reason.PREEMPTING:
+            words = f"our priority {p.priority} is above {state.master}'s {state.master_priority}"
+        case _:
+            silence = (now - state.heard_at) / SECOND
+            who = "nobody" if state.master is None else state.master
+            words = f"no advertisement from {state.master} for {silence:.2f} s"
+            if state.master is None:
+                words = f"{who} advertised for {silence:.2f} s"
+    return Why(state.cause, words)
+
+
+# --- Master (section 6.4.3) ---
+
+
+def _become_master(p: Parameters, state: State, why: Why, now: Instant) -> tuple[State, Effects]:
+    early = isinstance(state, Backup) and state.cause is Reason.MASTER_WORSE
+    delay = p.router.announcing.master_delay
+    new = Master(
+        adver_at=_next_on_grid(p, now),
+        since=now,
+        sent_at=now,
+        announced_at=now,
+        announce_at=now + delay if delay else None,
+        announce_repeat=p.router.announcing.master_repeat,
+        relieved=state.master if isinstance(state, Backup) and early else None,
+        patience_until=0 if isinstance(state, Initialize | Master) else state.patience_until,
+    )
+    return new, (
+        SendAdvertisement(p.advertisement),
+        AddAddresses(p.router.addresses),
+        AnnounceAddresses(p.announcement, p.router.announcing.master_repeat),
+        StateChanged(state, new, why),
+    )
+
+
+def _master(p: Parameters, state: Master, event: Event, now: Instant) -> tuple[State, Effects]:
+    match event:
+        case Tick():
+            return _master_ticks(p, state, now)
+        case AdvertisementReceived():
+            return _master_hears(p, state, event, now)
+        case ParametersChanged(previous):
+            return _master_adapts(p, previous, state, now)
+        case Resign(why, then):
+            return _resign(p, state, why, then, now)
+        case Shutdown(why):
+            new = Initialize()
+            return new, (
+                SendAdvertisement(p.resignation),
+                RemoveAddresses(p.router.addresses),
+                StateChanged(state, new, why),
+            )
+        case SendFailed(was_retry):
+            if was_retry:
+                return state, ()
+            return replace(state, extra_at=now + RETRY_AFTER, extra_is_retry=True), ()
+        case Startup() | Resume() | AddressAnnounced():
+            return state, ()
+        case _:
+            assert_never(event)
+
+
+def _master_ticks(p: Parameters, state: Master, now: Instant) -> tuple[State, Effects]:
+    effects: list[Effect] = []
+    on_grid = now >= state.adver_at
+    if on_grid or (state.extra_at is not None and now >= state.extra_at):
+        effects.append(SendAdvertisement(p.advertisement, is_retry=state.extra_is_retry and not on_grid))
+        adver_at = _next_on_grid(p, now) if on_grid else state.adver_at
+        state = replace(state, adver_at=adver_at, sent_at=now, extra_at=None, extra_is_retry=False)
+    if state.announce_at is not None and now >= state.announce_at:
+        effects.append(AnnounceAddresses(p.announcement, state.announce_repeat))
+        state = replace(state, announce_at=None, announced_at=now)
+    return state, tuple(effects)
+
+
+def _master_hears(p: Parameters, state: Master, event: AdvertisementReceived, now: Instant) -> tuple[State, Effects]:
+    theirs = event.advertisement.priority
+    if theirs > p.priority or (theirs == p.priority and _is_higher(event.source, p.primary_address)):
+        return _yield_to(p, state, event, now)
+    if p.router.strict and theirs:
+        return state, ()
+    # RFC 9568 section 6.4.3: answer a losing advertisement at once, so that its sender gives way.
+    state, effects = _send_soon(p, state, now)
+    if theirs == 0 or now - state.announced_at < ANSWER_ANNOUNCEMENTS_APART:
+        return state, effects
+    # A rival may have drawn hosts to itself (a healed split): they learn our MAC again.
+    announcing = p.router.announcing
+    if announcing.lower_priority_delay and state.announce_at is None:
+        state = replace(
+            state,
+            announce_at=now + announcing.lower_priority_delay,
+            announce_repeat=announcing.lower_priority_repeat,
+        )
+    announce = AnnounceAddresses(p.announcement, announcing.lower_priority_repeat)
+    return replace(state, announced_at=now), (*effects, announce)
+
+
+def _yield_to(p: Parameters, state: Master, event: AdvertisementReceived, now: Instant) -> tuple[State, Effects]:
+    theirs, source = event.advertisement.priority, event.source
+    if theirs > p.priority:
+        why = Why(Reason.PREEMPTED, f"{source} advertises priority {theirs}, above our {p.priority}")
+    else:
+        why = Why(Reason.TIE_LOST, f"{source} advertises our priority {theirs} and has the higher address")
+    undone = source == state.relieved and now - state.since <= EARLY_TAKEOVER_PROBATION
+    patience_until = now + EARLY_TAKEOVER_PAUSE if undone else state.patience_until
+    blank = Backup(0, p.router.advertisement_interval, patience_until=patience_until)
+    new = refresh(p, blank, event, now)
+    return new, (RemoveAddresses(p.router.addresses), StateChanged(state, new, why))
+
+
+def _master_adapts(p: Parameters, previous: Parameters, state: Master, now: Instant) -> tuple[State, Effects]:
+    """What it says or holds has changed: both at once."""
+    effects: Effects = ()
+    if p.advertisement != previous.advertisement:
+        state, effects = _send_soon(p, state, now)
+    if (p.phase, p.router.advertisement_interval) != (previous.phase, previous.router.advertisement_interval):
+        state = replace(state, adver_at=_next_on_grid(p, now))
+    removed = _without(previous.router.addresses, p.router.addresses)
+    added = _without(p.router.addresses, previous.router.addresses)
+    if removed:
+        effects = (*effects, RemoveAddresses(removed))
+    if added:
+        effects = (*effects, AddAddresses(added))
+    if set(p.announcement) - set(previous.announcement):
+        effects = (*effects, AnnounceAddresses(p.announcement, p.router.announcing.master_repeat))
+    return state, effects
+
+
+def _send_soon(p: Parameters, state: Master, now: Instant) -> tuple[Master, Effects]:
+    """An advertisement outside the grid: at most one per tenth of an interval, and the newest waits for its slot."""
+    earliest = state.sent_at + max(10 * MILLISECOND, p.router.advertisement_interval // 10)
+    if now >= earliest:
+        sent = replace(state, sent_at=now, extra_at=None, extra_is_retry=False)
+        return sent, (SendAdvertisement(p.advertisement),)
+    if earliest >= state.adver_at:
+        return state, ()
+    return replace(state, extra_at=earliest, extra_is_retry=False), ()
+
+
+# --- Resigning (departure: make before break, docs/architecture.md) ---
+
+
+def _resign(p: Parameters, state: Master, why: Why, then: Then, now: Instant) -> tuple[State, Effects]:
+    """Say priority 0 and keep the addresses. Nothing else is sent until this ends."""
+    wait = leaving_time(p) if then is Then.LEAVE else asking_time(p)
+    new = Resigning(
+        until=now + wait,
+        then=then,
+        why=why,
+        resigned_at=now,
+        repeat_at=now + RESIGNATION_REPEAT,
+        last_priority=p.priority,
+        patience_until=state.patience_until,
+    )
+    return new, (SendAdvertisement(p.resignation), StateChanged(state, new, why))
+
+
+def _resigning(p: Parameters, state: Resigning, event: Event, now: Instant) -> tuple[State, Effects]:
+    match event:
+        case Tick():
+            return _resigning_ticks(p, state, now)
+        case AdvertisementReceived():
+            return _resigning_hears(p, state, event, now), ()
+        case AddressAnnounced(mac, at):
+            return _hand_over(p, replace(state, heir_at=at), str(state.heir or mac), now)
+        case Resign(why, then):
+            # A second request sharpens what follows; another priority 0 would only restart the heir's timer.
+            if then <= state.then:
+                return state, ()
+            return replace(state, then=then, why=why), ()
+        case Resume(why):
+            if state.then is Then.LEAVE or state.heir_at is not None:
+                return state, ()
+            return _become_master(p, state, why, now)
+        case Shutdown(why):
+            return _go(p, state, why)
+        case ParametersChanged(previous):
+            removed = _without(previous.router.addresses, p.router.addresses)
+            return state, (RemoveAddresses(removed),) if removed else ()
+        case Startup() | SendFailed():
+            return state, ()
+        case _:
+            assert_never(event)
+
+
+def _resigning_ticks(p: Parameters, state: Resigning, now: Instant) -> tuple[State, Effects]:
+    if now >= state.until:
+        if state.heir_at is not None:
+            return _hand_over(p, state, str(state.heir), now)
+        if state.then is Then.STAY:
+            words = f"{state.why.words}; nobody took over, so it stays Master"
+            return _become_master(p, state, Why(Reason.NOBODY_TOOK_OVER, words), now)
+        return _go(p, state, state.why)
+    if state.repeat_at is not None and now >= state.repeat_at:
+        repeat = (SendAdvertisement(p.resignation),) if state.heir_at is None else ()
+        return replace(state, repeat_at=None), repeat
+    return state, ()
+
+
+def _resigning_hears(p: Parameters, state: Resigning, event: AdvertisementReceived, now: Instant) -> Resigning:
+    """Is this the heir? Its addresses follow: ours go with its gratuitous ARP, or a little later."""
+    theirs = event.advertisement.priority
+    if theirs == 0 or state.heir_at is not None:
+        return state
+    skew = skew_time(p.router.version, theirs, event.advertisement.advertisement_interval)
+    # An advertisement sent before it heard our 0 comes from a Master that lost to us, or from a reflection.
+    if theirs <= state.last_priority and now < state.resigned_at + skew:
+        return state
+    return replace(
+        state,
+        heir=event.source,
+        heir_at=now,
+        heir_priority=theirs,
+        until=min(state.until, now + HEIR_ANNOUNCES_WITHIN),
+    )
+
+
+def _hand_over(p: Parameters, state: Resigning, heir: str, now: Instant) -> tuple[State, Effects]:
+    why = Why(state.why.reason, f"{state.why.words}, handed over to {heir}")
+    new: State = Initialize()
+    if state.then is Then.STAY:
+        interval = p.router.advertisement_interval
+        new = Backup(
+            master_down_at=now + master_down_interval(p, interval),
+            master_adver_interval=interval,
+            master=state.heir,
+            master_priority=state.heir_priority,
+            heard_at=now,
+            patience_until=state.patience_until,
+        )
+    heir_at = now if state.heir_at is None else state.heir_at
+    farewell = BidFarewell(packet.encode(p.router, FAREWELL_PRIORITY), heir_at + FAREWELL_AFTER)
+    return new, (RemoveAddresses(p.router.addresses), farewell, StateChanged(state, new, why))
+
+
+def _go(p: Parameters, state: Resigning, why: Why) -> tuple[State, Effects]:
+    new = Initialize()
+    return new, (RemoveAddresses(p.router.addresses), StateChanged(state, new, why))
+
+
+def _next_on_grid(p: Parameters, now: Instant) -> Instant:
+    return next_on_grid(p.router.advertisement_interval, p.phase, now)
+
+
+def _is_higher(theirs: IPAddress, ours: IPAddress) -> bool:
+    """Section 6.4.3: of two Masters of one priority the higher address stays."""
+    return int(theirs) > int(ours)
+
+
+def _without(addresses: tuple[VirtualAddress, ...], others: tuple[VirtualAddress, ...]) -> tuple[VirtualAddress, ...]:
+    return tuple(address for address in addresses if address not in others)

@@ -1,0 +1,126 @@
+"""What this node has put into the kernel, on disk, before it is there.
+
+Everything in it is finished bytes: the netlink request that removes an address, the advertisement of priority 0. So
+`vrrpd release` needs neither pyroute2 nor the configuration. Mode 0600: the advertisement holds the password.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vrrpd.model import VirtualAddress
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAddress:
+    """An address that is in the kernel, or may be."""
+
+    address: str
+    device: str
+    deletion: str
+    """The netlink request, in hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True)
+class MasterHere:
+    """A router that is Master on this node, and how it says that it leaves."""
+
+    name: str
+    interface: str
+    source: str
+    group: str
+    resignation: str
+    """The VRRP message of priority 0, in hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """A whole ledger."""
+
+    addresses: tuple[HeldAddress, ...] = ()
+    masters: tuple[MasterHere, ...] = ()
+
+
+class LedgerError(Exception):
+    """The file is there and cannot be read or understood."""
+
+
+class Ledger:
+    """The daemon's own ledger: it reads nothing. `expect` and `forget` write, and may be called from a thread."""
+
+    def __init__(self, path: Path, masters: Callable[[], tuple[MasterHere, ...]]) -> None:
+        self._path = path
+        self._masters = masters
+        self._held: dict[VirtualAddress, HeldAddress] = {}
+        self._written: Entries | None = None
+
+    def masters(self) -> tuple[MasterHere, ...]:
+        """Who is Master now; asked on the loop's thread."""
+        return self._masters()
+
+    def expect(
+        self,
+        addresses: Iterable[VirtualAddress],
+        deletion: Callable[[VirtualAddress], bytes],
+        masters: tuple[MasterHere, ...],
+    ) -> None:
+        """These are about to be added."""
+        for address in addresses:
+            try:
+                request = deletion(address)
+            except OSError:
+                continue  # There is no such device, so the address cannot get there either.
+            self._held[address] = HeldAddress(str(address.interface), address.device, request.hex())
+        self._write(masters)
+
+    def forget(self, addresses: Iterable[VirtualAddress], masters: tuple[MasterHere, ...]) -> None:
+        """These are gone."""
+        for address in addresses:
+            self._held.pop(address, None)
+        self._write(masters)
+
+    def _write(self, masters: tuple[MasterHere, ...]) -> None:
+        entries = Entries(tuple(self._held.values()), masters)
+        if entries != self._written:
+            write(self._path, entries)
+            self._written = entries
+
+
+def write(path: Path, entries: Entries) -> None:
+    """Replace the file in one step; an empty ledger is no file. OSError when that fails."""
+    if entries == Entries():
+        path.unlink(missing_ok=True)
+        return
+    content = json.dumps({"format": FORMAT, **asdict(entries)}, indent=1)
+    new = path.with_suffix(".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(content)
+    new.replace(path)
+
+
+def read(path: Path) -> Entries:
+    """The ledger on disk, empty when there is none.
+
+    Raises `LedgerError` when the file cannot be read or is not a ledger.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="ascii"))
+        if content["format"] != FORMAT:
+            raise LedgerError(f"{path} has format {content['format']}, this vrrpd writes {FORMAT}")
+        return Entries(
+            tuple(HeldAddress(**entry) for entry in content["addresses"]),
+            tuple(MasterHere(**entry) for entry in content["masters"]),
+        )
+    except FileNotFoundError:
+        return Entries()
+    except OSError as error:
+        raise LedgerError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise LedgerError(f"{path} is not a ledger of vrrpd: {error}") from error

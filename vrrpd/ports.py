@@ -1,0 +1,97 @@
+"""The three edges of the daemon as it sees them. Linux's bodies are in `vrrpd.linux`, a simulation has its own.
+
+What comes in arrives through the callbacks that an edge is built with, always on the event loop's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Protocol
+
+from vrrpd.model import Duration, IPAddress, Script, ScriptResult, VirtualAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What has to be open on one interface. A change of any field means other sockets."""
+
+    interface: str
+    index: int
+    source: IPv4Address
+    """The primary address: advertisements leave from it."""
+    group: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A gratuitous ARP (or unsolicited NA) that somebody else sent."""
+
+    interface: str
+    address: IPAddress
+    mac: bytes
+    age: Duration
+    """How long ago the kernel received it, from its own time stamp."""
+
+
+class Network(Protocol):
+    """Bytes in and out.
+
+    Built with `on_datagrams(interface, datagrams)`: what a raw IPv4 socket gave, header included, all that was
+    waiting; and `on_announcement(Announcement)`: only frames that are gratuitous.
+    """
+
+    def listen(self, listeners: Mapping[str, Listener]) -> None:
+        """Open, reopen and close so that exactly these are open.
+
+        One that cannot be opened is logged and tried again at the next call.
+        """
+
+    def send(self, interface: str, payload: bytes) -> None:
+        """Multicast one VRRP message at once. OSError when it did not leave; never blocks."""
+
+    def send_frames(self, device: str, frames: Sequence[bytes]) -> None:
+        """Put Ethernet frames on a device. OSError when one did not leave; never blocks."""
+
+    def close(self) -> None:
+        """Close everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressChange:
+    """An address that shall be there, or shall not."""
+
+    address: VirtualAddress
+    present: bool
+
+
+class Kernel(Protocol):
+    """Addresses and links.
+
+    Built with `on_interface(name, Interface | None)`: called for every interface at start and whenever its
+    index, flags, MAC or addresses changed; None when it is gone.
+    """
+
+    def prepare(self, addresses: Sequence[VirtualAddress]) -> None:
+        """Encode what will be needed for these addresses, so that a takeover only sends bytes."""
+
+    def apply(self, changes: Sequence[AddressChange]) -> list[int]:
+        """Make it so and return an errno for each, 0 where it is now as wanted.
+
+        That an address to add is there already, or one to remove is not, is success. Blocks (the kernel works
+        inside the call): it is called in a worker thread, by one caller at a time.
+        """
+
+    def deletion(self, address: VirtualAddress) -> bytes:
+        """A complete netlink request that removes this address, for the ledger. ENODEV: OSError."""
+
+
+class Scripts(Protocol):
+    """Runs check scripts."""
+
+    def run(self, script: Script, done: Callable[[ScriptResult], None]) -> None:
+        """Start it; `done` is called exactly once, unless `stop` comes first."""
+
+    def stop(self) -> None:
+        """End what runs, whole process groups, and forget it."""

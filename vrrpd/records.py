@@ -1,0 +1,127 @@
+"""What the engine keeps of each virtual router beside its state: faults, counters, conflicts, history."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from vrrpd.model import SECOND, Duration, Identity, Instant, IPAddress, VirtualRouter
+from vrrpd.packet import DropReason
+from vrrpd.retrying import Asking, Repair
+from vrrpd.states import AdvertisementReceived, Initialize, Parameters, State, Why
+
+CONFLICTS_MAX = 16
+TRANSITIONS_MAX = 32
+CONFLICT_REPEAT: Duration = 600 * SECOND
+"""A conflict that goes on is told again so often, not at each packet."""
+
+
+class FaultKind(StrEnum):
+    """What can hold a router in Initialize (keepalived's FAULT)."""
+
+    INTERFACE_MISSING = "interface_missing"
+    INTERFACE_DOWN = "interface_down"
+    NO_PRIMARY_ADDRESS = "no_primary_address"
+    CHECK_PENDING = "check_pending"
+    CHECK_FAILED = "check_failed"
+    ADDRESSES_REFUSED = "addresses_refused"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """One cause, of one object: two interfaces that are down are two faults."""
+
+    kind: FaultKind
+    of: str
+    words: str = field(compare=False)
+
+
+@dataclass(slots=True)
+class Conflict:
+    """A peer that disagrees: in what, theirs against ours, how often, when last."""
+
+    peer: str
+    field: str
+    theirs: str
+    ours: str
+    count: int
+    last: Instant
+    told_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One change of state; the states by their names."""
+
+    at: Instant
+    old: str
+    new: str
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The datagram that last refreshed a Backup: the same one again need not be parsed again."""
+
+    hop: bytes
+    """Bytes 8 and 9: TTL and protocol."""
+    rest: bytes
+    """From byte 12 on: addresses and message. Between lies the header's checksum, which the identification moves."""
+    event: AdvertisementReceived
+
+    def matches(self, packet: bytes) -> bool:
+        """The IPv4 packet says the same."""
+        return packet[0] == 0x45 and packet[12:] == self.rest and packet[8:10] == self.hop  # noqa: PLR2004
+
+
+@dataclass(slots=True)
+class Record:
+    """One virtual router as the engine runs it. `state` is written only with what `fsm.step` returned."""
+
+    router: VirtualRouter
+    parameters: Parameters | None
+    """None until the interface has had a primary address."""
+    since: Instant
+    why: Why
+    state: State = field(default_factory=Initialize)
+    wanted: bool = True
+    successor: VirtualRouter | None = None
+    """The same identity, configured again while this one still leaves."""
+    leaving: Why | None = None
+    has_run: bool = False
+    faults: frozenset[Fault] = frozenset()
+    addresses_refused: Fault | None = None
+    memory: Memory | None = None
+    best_rival: int | None = None
+    """The highest priority that another router has advertised here."""
+    asking: Asking = field(default_factory=Asking)
+    repair: Repair = field(default_factory=Repair)
+    counters: Counter[str] = field(default_factory=Counter)
+    conflicts: dict[tuple[str, str], Conflict] = field(default_factory=dict)
+    transitions: deque[Transition] = field(default_factory=lambda: deque(maxlen=TRANSITIONS_MAX))
+
+    @property
+    def identity(self) -> Identity:
+        """What the difference of two configurations goes by."""
+        return self.router.identity
+
+    def disagree(self, peer: IPAddress | str, what: str, theirs: str, ours: str, now: Instant) -> Conflict | None:
+        """Note a disagreement; return it when it is time to tell."""
+        key = (str(peer), what)
+        known = self.conflicts.get(key)
+        if known is None:
+            if len(self.conflicts) >= CONFLICTS_MAX:
+                return None
+            known = self.conflicts[key] = Conflict(str(peer), what, theirs, ours, 1, now, now)
+            return known
+        known.theirs, known.ours, known.last = theirs, ours, now
+        known.count += 1
+        if now - known.told_at < CONFLICT_REPEAT:
+            return None
+        known.told_at = now
+        return known
+
+    def drop(self, reason: DropReason) -> None:
+        """Count a datagram that was not taken."""
+        self.counters[reason] += 1

@@ -1,0 +1,116 @@
+"""`vrrpd status` for people: from the status JSON to text that can be read at 3 a.m. Imports nothing of vrrpd."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+Json: TypeAlias = dict[str, Any]
+
+_BAD_STATES = ("FAULT", "INITIALIZE")
+_CONFLICT_RECENT_S = 60.0
+
+
+def is_degraded(status: Json) -> bool:
+    """Something needs a person: the exit status of `vrrpd status`."""
+    return any(problems(router, status["now"]) for router in status["virtual_routers"])
+
+
+def problems(router: Json, now: str) -> list[str]:
+    """What is wrong with a router, in words."""
+    found = []
+    holds = router["state"] in ("MASTER", "RESIGNING")
+    if router["state"] in _BAD_STATES:
+        found.append("does not run")
+    found += [f"{t['name']} is {t['state']}" for t in router["trackers"] if t["state"] == "failing"]
+    for address in router["addresses"]:
+        if address["present"] != holds:
+            found.append(f"{address['address']} is {'missing' if holds else 'here, and should not be'}")
+    found += [
+        f"{c['peer']} disagrees about {c['field']}"
+        for c in router["conflicts"]
+        if _seconds(c["last"], now) < _CONFLICT_RECENT_S
+    ]
+    return found
+
+
+def render(status: Json) -> str:
+    """The whole status."""
+    head = f"vrrpd {status['version']}, pid {status['pid']}, running since {_clock(status['started'], status['now'])}"
+    parts = [f"{head}, {status['config']}"]
+    parts += [_router(router, status["now"]) for router in status["virtual_routers"]]
+    parts += [_stray(stray) for stray in status["strays"]]
+    if not status["virtual_routers"]:
+        parts.append("no virtual router is configured")
+    return "\n".join(parts)
+
+
+def _router(router: Json, now: str) -> str:
+    since = _clock(router["since"], now)
+    lines = [f"\n{router['name']} {router['state']} since {since}: {router['reason']}"]
+    lines.append(f"  {router['interface']}, VRID {router['vrid']}, priority {_priority(router)}")
+    lines += _timers(router)
+    for address in router["addresses"]:
+        where = "present" if address["present"] else "not here"
+        lines.append(f"  address {address['address']} dev {address['device']}: {where}")
+    lines += [_tracker(tracker) for tracker in router["trackers"]]
+    lines += [
+        f"  conflict: {c['peer']}: {c['theirs']}, we: {c['ours']} ({c['count']} times, last {_clock(c['last'], now)})"
+        for c in router["conflicts"]
+    ]
+    lines += [f"  problem: {problem}" for problem in problems(router, now)]
+    return "\n".join(lines)
+
+
+def _priority(router: Json) -> str:
+    """As a sum, "98 = 100 - 2 chk_haproxy"; only the number when nothing is added."""
+    parts = [
+        f" {'-' if t['contribution'] < 0 else '+'} {abs(t['contribution'])} {t['name']}"
+        for t in router["trackers"]
+        if t["contribution"]
+    ]
+    if not parts:
+        return str(router["priority"])
+    return f"{router['priority']} = {router['base_priority']}{''.join(parts)}"
+
+
+def _timers(router: Json) -> list[str]:
+    lines = []
+    master = router["master"]
+    if router["state"] == "MASTER" and master is not None:
+        every = router["advert_interval_ms"] / 1000
+        lines.append(f"  advertises from {master['address']} every {every:g} s")
+    elif master is not None:
+        ago = master["advertised_ms_ago"] / 1000
+        lines.append(f"  Master is {master['address']}, priority {master['priority']}, heard {ago:.1f} s ago")
+    if router["takeover_in_ms"] is not None:
+        lines.append(f"  takes over in {router['takeover_in_ms'] / 1000:.1f} s unless it hears a Master")
+    if not router["preempt"]:
+        lines.append("  does not preempt a living Master")
+    return lines
+
+
+def _tracker(tracker: Json) -> str:
+    took = "" if tracker["duration_ms"] is None else f", took {tracker['duration_ms']} ms"
+    runs = "" if tracker["next_in_ms"] is None else f", again in {tracker['next_in_ms'] / 1000:.1f} s"
+    return f"  check {tracker['words']}, weight {tracker['weight']}{took}{runs}"
+
+
+def _stray(stray: Json) -> str:
+    which = "not understood" if stray["vrid"] is None else f"for VRID {stray['vrid']}, which is not configured here"
+    return f"\n{stray['interface']}: {stray['count']} advertisements {which}, last from {stray['peer']}"
+
+
+def _clock(moment: str, now: str) -> str:
+    """The local time of day; with the date when it is not today's."""
+    local, today = _parse(moment).astimezone(), _parse(now).astimezone()
+    same_day = local.date() == today.date()
+    return f"{local:%H:%M:%S}" if same_day else f"{local:%Y-%m-%d %H:%M:%S}"
+
+
+def _seconds(moment: str, now: str) -> float:
+    return (_parse(now) - _parse(moment)).total_seconds()
+
+
+def _parse(moment: str) -> datetime:
+    return datetime.fromisoformat(moment).astimezone(UTC)

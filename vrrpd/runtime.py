@@ -1,0 +1,273 @@
+"""The turn: an event in, its effects out, one timer.
+
+A turn runs to completion without an await: advertisements leave at once, kernel work is queued, scripts are started.
+The event loop is the clock, so the same runtime runs on Linux's edges and on a virtual-time loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from ipaddress import IPv4Address
+from typing import assert_never
+
+from structlog.typing import FilteringBoundLogger
+
+from vrrpd.actions import (
+    Action,
+    AddressAnnounced,
+    AddressesApplied,
+    CheckChanged,
+    CheckFinished,
+    ConfigChanged,
+    ConflictSeen,
+    Event,
+    FaultsChanged,
+    Halt,
+    InterfaceChanged,
+    RouterAction,
+    RunCheck,
+    SendFailed,
+    TimePassed,
+)
+from vrrpd.engine import Engine
+from vrrpd.kernelwork import Followup, KernelQueue, Results
+from vrrpd.ledger import Ledger, MasterHere
+from vrrpd.model import SECOND, Config, Duration, Identity, Instant, Interface, ScriptResult, VirtualRouter
+from vrrpd.ports import Announcement, Kernel, Listener, Network, Scripts
+from vrrpd.records import Record
+from vrrpd.states import (
+    AddAddresses,
+    AnnounceAddresses,
+    BidFarewell,
+    Effect,
+    Master,
+    RemoveAddresses,
+    SendAdvertisement,
+    StateChanged,
+    Why,
+)
+
+
+class Runtime:
+    """One engine on one event loop. Build it, `connect` its edges, then `configure`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, log: FilteringBoundLogger) -> None:
+        self.engine = Engine()
+        self.lag_max: Duration = 0
+        """The latest that a timer has fired."""
+        self.on_idle: Callable[[], None] | None = None
+        """Called once nothing is left to do after a stop."""
+        self._loop = loop
+        self._log = log
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at: Instant = 0
+        self._listeners: dict[str, Listener] = {}
+        self._network: Network
+        self._kernel: Kernel
+        self._scripts: Scripts
+        self._queue: KernelQueue
+
+    def connect(self, network: Network, kernel: Kernel, scripts: Scripts, ledger: Ledger, executor: Executor) -> None:
+        """Give it its edges."""
+        self._network, self._kernel, self._scripts = network, kernel, scripts
+        self._queue = KernelQueue(
+            self._loop, executor, kernel, ledger, self._log, self._on_results, self._on_followup, self._settle
+        )
+
+    def now(self) -> Instant:
+        """The loop's clock in nanoseconds."""
+        return round(self._loop.time() * SECOND)
+
+    def masters(self) -> tuple[MasterHere, ...]:
+        """Who would have to resign if this process were killed now."""
+        return tuple(self._master_here(r) for r in self.engine.records.values() if isinstance(r.state, Master))
+
+    # --- in ---
+
+    def configure(self, config: Config, why: Why) -> None:
+        """Run this configuration; `why` is said of routers that are not in it."""
+        self._kernel.prepare([address for router in config.routers for address in router.addresses])
+        self._turn(ConfigChanged(config, why))
+        self._listen()
+
+    def stop(self, why: Why) -> None:
+        """Hand over and give up everything; `on_idle` says when that is done."""
+        self._turn(ConfigChanged(Config(), why))
+        self._queue.note_masters()
+
+    def halt(self, why: Why) -> None:
+        """Give up everything at once."""
+        self._turn(Halt(why))
+
+    def on_interface(self, name: str, interface: Interface | None) -> None:
+        """The kernel says that an interface is so now."""
+        self._turn(InterfaceChanged(name, interface))
+        self._listen()
+
+    def on_datagrams(self, interface: str, packets: Sequence[bytes]) -> None:
+        """All that waited in a socket, before any timer has its say."""
+        now = self.now()
+        for packet in packets:
+            self._apply(self.engine.receive(interface, packet, now))
+        self._rearm()
+
+    def on_announcement(self, announcement: Announcement) -> None:
+        """Somebody sent a gratuitous ARP."""
+        at = self.now() - announcement.age
+        self._turn(AddressAnnounced(announcement.interface, announcement.address, announcement.mac, at))
+
+    def _on_timer(self) -> None:
+        # asyncio may fire a tick early: time has passed when the timer says so.
+        now = max(self.now(), self._timer_at)
+        self.lag_max = max(self.lag_max, now - self._timer_at)
+        self._timer = None
+        self._apply(self.engine.handle(TimePassed(), now))
+        self._rearm()
+
+    def _on_check_finished(self, name: str, result: ScriptResult) -> None:
+        self._turn(CheckFinished(name, result))
+
+    def _on_results(self, results: Results) -> None:
+        for address, present, error in results:
+            if error:
+                self._log.error("address not changed", address=str(address), wanted=present, errno=error)
+        self._turn(AddressesApplied(results))
+
+    # --- the turn ---
+
+    def _turn(self, event: Event) -> None:
+        self._apply(self.engine.handle(event, self.now()))
+        self._rearm()
+
+    def _rearm(self) -> None:
+        deadline = self.engine.deadline()
+        if deadline is None:
+            return
+        if self._timer is not None:
+            if self._timer_at <= deadline:
+                return
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._loop.call_at(deadline / SECOND, self._on_timer)
+
+    def _apply(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case RouterAction(router, effect):
+                    self._perform(router, effect)
+                case RunCheck(script):
+                    self._scripts.run(script, partial(self._on_check_finished, script.name))
+                case CheckChanged(check):
+                    self._log.info("check changed", check=check.script.name, state=check.state, why=check.words)
+                case FaultsChanged(router, faults):
+                    words = [fault.words for fault in sorted(faults)]
+                    self._log.info("faults changed", router=router.name, faults=words)
+                case ConflictSeen(router, conflict):
+                    self._log.warning(
+                        "peer disagrees",
+                        router=router.name,
+                        peer=conflict.peer,
+                        field=conflict.field,
+                        theirs=conflict.theirs,
+                        ours=conflict.ours,
+                        count=conflict.count,
+                    )
+                case _:
+                    assert_never(action)
+
+    def _perform(self, router: VirtualRouter, effect: Effect) -> None:
+        match effect:
+            case SendAdvertisement(message, is_retry):
+                self._send(router, message, is_retry=is_retry)
+            case AddAddresses(addresses):
+                self._queue.add(router.identity, addresses)
+            case RemoveAddresses(addresses):
+                self._queue.remove(router.identity, addresses)
+            case AnnounceAddresses() | BidFarewell():
+                self._queue.follow(router.identity, effect)
+            case StateChanged():
+                self._log_transition(router, effect)
+                self._queue.note_masters()
+            case _:
+                assert_never(effect)
+
+    def _send(self, router: VirtualRouter, message: bytes, *, is_retry: bool) -> None:
+        try:
+            self._network.send(router.interface, message)
+        except OSError:
+            # Counted by the engine, which tries once more; not within this turn.
+            self._loop.call_soon(self._turn, SendFailed(router.identity, is_retry))
+
+    def _on_followup(self, identity: Identity, followup: Followup) -> None:
+        match followup:
+            case AnnounceAddresses(frames, repeat):
+                self._announce(frames=[(f.device, f.content) for f in frames], repeat=repeat)
+            case BidFarewell(message, unless_by):
+                if self.now() > unless_by:
+                    self._farewell(identity, message)
+            case _:
+                assert_never(followup)
+
+    def _announce(self, frames: list[tuple[str, bytes]], repeat: int) -> None:
+        for device in dict.fromkeys(device for device, _ in frames):
+            burst = [content for name, content in frames if name == device] * repeat
+            try:
+                self._network.send_frames(device, burst)
+            except OSError as error:
+                self._log.warning("gratuitous ARP not sent", device=device, error=error.strerror)
+
+    def _farewell(self, identity: Identity, message: bytes) -> None:
+        try:
+            self._network.send(identity[0], message)
+        except OSError as error:
+            self._log.warning("farewell not sent", interface=identity[0], error=error.strerror)
+
+    # --- what is open, and what is on record ---
+
+    def _settle(self) -> None:
+        """The kernel has caught up."""
+        self._listen()
+        if self.engine.idle and self.on_idle is not None:
+            self.on_idle()
+
+    def _listen(self) -> None:
+        """Sockets where routers are; those of routers that have just gone stay until their last word is said."""
+        wanted = {
+            listener.interface: listener
+            for record in self.engine.records.values()
+            if (listener := self._listener(record)) is not None
+        }
+        if not self._queue.idle:
+            wanted = self._listeners | wanted
+        self._listeners = wanted
+        self._network.listen(wanted)
+
+    def _listener(self, record: Record) -> Listener | None:
+        interface = self.engine.interfaces.get(record.router.interface)
+        source = None if record.parameters is None else record.parameters.primary_address
+        if interface is None or not isinstance(source, IPv4Address):
+            return None
+        return Listener(interface.name, interface.index, source, self.engine.config.multicast_group)
+
+    def _master_here(self, record: Record) -> MasterHere:
+        p = record.parameters
+        return MasterHere(
+            name=record.router.name,
+            interface=record.router.interface,
+            source="" if p is None else str(p.primary_address),
+            group=str(self.engine.config.multicast_group),
+            resignation="" if p is None else p.resignation.hex(),
+        )
+
+    def _log_transition(self, router: VirtualRouter, change: StateChanged) -> None:
+        self._log.info(
+            "state changed",
+            router=router.name,
+            old=type(change.old).__name__.upper(),
+            new=type(change.new).__name__.upper(),
+            reason=change.why.reason,
+            why=change.why.words,
+        )

@@ -1,0 +1,149 @@
+"""The engine as `vrrpd status` tells it: plain dictionaries, one schema (docs/status.md), no formula of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from vrrpd import fsm, tracking
+from vrrpd.engine import Engine
+from vrrpd.model import MILLISECOND, SECOND, Instant
+from vrrpd.packet import DropReason
+from vrrpd.reception import Stray
+from vrrpd.records import Record
+from vrrpd.states import Backup, Initialize, Master
+
+Json: TypeAlias = dict[str, Any]
+_COUNTERS = ("received", "received_priority_0", "sent", "send_failed", "addresses_lost")
+
+
+def wall_clock(now: Instant, wall_now_ns: int) -> Callable[[Instant], str]:
+    """From the monotonic clock to RFC 3339 in UTC, as both stand now."""
+
+    def at(instant: Instant) -> str:
+        moment = datetime.fromtimestamp((wall_now_ns + instant - now) / SECOND, UTC)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    return at
+
+
+def routers(engine: Engine, now: Instant, wall: Callable[[Instant], str]) -> list[Json]:
+    """Every virtual router, in the order of the file."""
+    return [_router(engine, record, now, wall) for record in engine.records.values()]
+
+
+def strays(engine: Engine, wall: Callable[[Instant], str]) -> list[Json]:
+    """Advertisements that belong to no router here."""
+    return [_stray(stray, wall) for stray in engine.strays]
+
+
+def _router(engine: Engine, record: Record, now: Instant, wall: Callable[[Instant], str]) -> Json:
+    router, state, p = record.router, record.state, record.parameters
+    counters = {name: record.counters[name] for name in (*_COUNTERS, *DropReason)}
+    return {
+        "name": router.name,
+        "vrid": router.vrid,
+        "interface": router.interface,
+        "state": _state(record),
+        "since": wall(record.since),
+        "reason": _reason(record),
+        "priority": tracking.effective_priority(router, engine.checks),
+        "base_priority": router.priority,
+        "advert_interval_ms": router.advertisement_interval // MILLISECOND,
+        "source": None if p is None else str(p.primary_address),
+        "master": _master(record, now),
+        "takeover_in_ms": _until(state.master_down_at, now) if isinstance(state, Backup) else None,
+        "preempt": p is not None and fsm.preempts(p),
+        "preempt_in_ms": _until(state.preempt_at, now) if isinstance(state, Backup) else None,
+        "drained": False,
+        "addresses": [
+            {"address": str(a.interface), "device": a.device, "present": _is_present(engine, record, n)}
+            for n, a in enumerate(router.addresses)
+        ],
+        "trackers": [_tracker(engine, record, n, now, wall) for n in range(len(router.scripts))],
+        "blocked_by": [fault.words for fault in sorted(record.faults)],
+        "notify": [],
+        "conflicts": [
+            {
+                "peer": conflict.peer,
+                "field": conflict.field,
+                "theirs": conflict.theirs,
+                "ours": conflict.ours,
+                "count": conflict.count,
+                "last": wall(conflict.last),
+            }
+            for conflict in record.conflicts.values()
+        ],
+        "counters": counters,
+        "transitions": [
+            {"at": wall(t.at), "from": t.old.upper(), "to": t.new.upper(), "reason": t.why.words}
+            for t in record.transitions
+        ],
+    }
+
+
+def _state(record: Record) -> str:
+    if isinstance(record.state, Initialize) and record.faults:
+        return "FAULT"
+    return type(record.state).__name__.upper()
+
+
+def _reason(record: Record) -> str:
+    if isinstance(record.state, Initialize) and record.faults:
+        return ", ".join(fault.words for fault in sorted(record.faults))
+    return record.why.words
+
+
+def _master(record: Record, now: Instant) -> Json | None:
+    state, p = record.state, record.parameters
+    if isinstance(state, Master) and p is not None:
+        address, priority, at = p.primary_address, p.priority, state.sent_at
+    elif isinstance(state, Backup) and state.master is not None and state.master_priority:
+        address, priority, at = state.master, state.master_priority, state.heard_at
+    else:
+        return None
+    return {
+        "address": str(address),
+        "priority": priority,
+        "advertised_ms_ago": (now - at) // MILLISECOND,
+        "checksum": None,
+    }
+
+
+def _is_present(engine: Engine, record: Record, n: int) -> bool:
+    address = record.router.addresses[n]
+    interface = engine.interfaces.get(address.device)
+    return interface is not None and address.interface in interface.addresses
+
+
+def _tracker(engine: Engine, record: Record, n: int, now: Instant, wall: Callable[[Instant], str]) -> Json:
+    tracker = record.router.scripts[n]
+    check = engine.checks[tracker.script]
+    return {
+        "name": tracker.script,
+        "kind": "script",
+        "state": check.state,
+        "words": check.words,
+        "weight": tracker.weight,
+        "contribution": tracking.contribution(tracker, check),
+        "output": "",
+        "exit_code": None if check.last is None else check.last.exit_code,
+        "duration_ms": None if check.last is None else check.last.duration // MILLISECOND,
+        "next_in_ms": _until(check.next_at, now),
+        "since": wall(check.since),
+    }
+
+
+def _until(at: Instant | None, now: Instant) -> int | None:
+    return None if at is None else max(0, at - now) // MILLISECOND
+
+
+def _stray(stray: Stray, wall: Callable[[Instant], str]) -> Json:
+    return {
+        "interface": stray.interface,
+        "vrid": stray.vrid,
+        "peer": stray.peer,
+        "count": stray.count,
+        "last": wall(stray.last),
+    }

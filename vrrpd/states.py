@@ -1,0 +1,272 @@
+"""What the state machine speaks in: its parameters, states, events and effects. All of them values.
+
+A state owns its deadlines, so a stale timer cannot exist. Both unions are closed: mypy proves every pair handled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import TypeAlias
+
+from vrrpd import packet
+from vrrpd.frames import Frame
+from vrrpd.model import Duration, Instant, IPAddress, VirtualAddress, VirtualRouter
+from vrrpd.packet import Advertisement
+
+
+class Reason(StrEnum):
+    """Why a router is what it is. Used verbatim as log field and metric label."""
+
+    STARTED = "started"
+    OWNER = "owner"
+    MASTER_SILENT = "master_silent"
+    MASTER_GAVE_UP = "master_gave_up"
+    MASTER_WORSE = "master_worse"
+    PREEMPTING = "preempting"
+    PREEMPTED = "preempted"
+    TIE_LOST = "tie_lost"
+    TRACKER_FAILED = "tracker_failed"
+    NOBODY_TOOK_OVER = "nobody_took_over"
+    RECOVERED = "recovered"
+    STOPPED = "stopped"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """A reason, and the same in words with the facts that belong to it."""
+
+    reason: Reason
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What the machine knows of its router now. Rebuilt whenever something of it changes, never while it runs."""
+
+    router: VirtualRouter
+    priority: int
+    """The effective one: 1 to 254, or 255 for an owner."""
+    primary_address: IPAddress
+    phase: Duration = 0
+    """This router's place on the grid of its interval (docs/architecture.md): 0 to the interval."""
+    holds_back: bool = False
+    """It would serve worse than others and says `nopreempt`: it waits for silence."""
+    announcement: tuple[Frame, ...] = field(default=(), repr=False)
+    advertisement: bytes = field(init=False, repr=False)
+    resignation: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "advertisement", packet.encode(self.router, self.priority))
+        object.__setattr__(self, "resignation", packet.encode(self.router, 0))
+
+
+# --- states ---
+
+
+@dataclass(frozen=True, slots=True)
+class Initialize:
+    """Nothing is held, sent or waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """Another router is Master, or will be; at `master_down_at` this one is."""
+
+    master_down_at: Instant
+    master_adver_interval: Duration
+    cause: Reason = Reason.MASTER_SILENT
+    """Why `master_down_at` stands where it does."""
+    master: IPAddress | None = None
+    master_priority: int = 0
+    heard_at: Instant = 0
+    preempt_at: Instant | None = None
+    """When keepalived's preempt_delay ends; it begins at the first lower-priority advertisement."""
+    patience_until: Instant = 0
+    """No early takeover before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Master:
+    """This router holds the addresses and says so."""
+
+    adver_at: Instant
+    since: Instant
+    sent_at: Instant
+    announced_at: Instant
+    extra_at: Instant | None = None
+    """An advertisement outside the grid: a change, an answer, or a second try."""
+    extra_is_retry: bool = False
+    announce_at: Instant | None = None
+    announce_repeat: int = 0
+    relieved: IPAddress | None = None
+    """From whom an early takeover took it."""
+    patience_until: Instant = 0
+
+
+class Then(IntEnum):
+    """What becomes of a Resigning router that nobody relieves. The higher one wins when asked again."""
+
+    STAY = 0
+    FAULT = 1
+    LEAVE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Resigning:
+    """Departure: the priority 0 is sent, and the addresses are kept until the heir is there."""
+
+    until: Instant
+    then: Then
+    why: Why
+    resigned_at: Instant
+    repeat_at: Instant | None
+    last_priority: int
+    heir: IPAddress | None = None
+    heir_at: Instant | None = None
+    heir_priority: int = 0
+    patience_until: Instant = 0
+
+
+State: TypeAlias = Initialize | Backup | Master | Resigning
+
+
+# --- events ---
+
+
+@dataclass(frozen=True, slots=True)
+class Startup:
+    """The router may run (RFC 5798 section 6.4.1)."""
+
+    why: Why
+    first: bool = True
+    """False after a fault: an owner then waits an interval and its skew before it claims (a link may flap)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """Stop at once: nobody can hear us, or the time for manners is over."""
+
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Resign:
+    """Hand over, keeping the addresses until somebody has them."""
+
+    why: Why
+    then: Then
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The cause of a resignation is gone before anybody came."""
+
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdvertisementReceived:
+    """A valid advertisement of another router."""
+
+    source: IPAddress
+    advertisement: Advertisement
+
+
+@dataclass(frozen=True, slots=True)
+class AddressAnnounced:
+    """Somebody else sent a gratuitous ARP for one of our addresses, at that time."""
+
+    mac: str
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class ParametersChanged:
+    """The parameters that `step` is given are others than before."""
+
+    previous: Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailed:
+    """An advertisement did not leave this node."""
+
+    was_retry: bool
+
+
+Event: TypeAlias = (
+    Startup
+    | Shutdown
+    | Resign
+    | Resume
+    | Tick
+    | AdvertisementReceived
+    | AddressAnnounced
+    | ParametersChanged
+    | SendFailed
+)
+
+
+# --- effects ---
+
+
+@dataclass(frozen=True, slots=True)
+class SendAdvertisement:
+    """Multicast this message now."""
+
+    message: bytes
+    is_retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AddAddresses:
+    """Put the addresses on their devices."""
+
+    addresses: tuple[VirtualAddress, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAddresses:
+    """Take the addresses off their devices."""
+
+    addresses: tuple[VirtualAddress, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceAddresses:
+    """Send these frames so many times, once the addresses are there."""
+
+    frames: tuple[Frame, ...]
+    repeat: int
+
+
+@dataclass(frozen=True, slots=True)
+class BidFarewell:
+    """Multicast this message once the addresses are gone, unless that is by `unless_by`.
+
+    Hosts may have heard our ARP reply after the heir's announcement: an advertisement of priority 1 makes a
+    Master, keepalived or vrrpd, announce again.
+    """
+
+    message: bytes
+    unless_by: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """A transition, and why."""
+
+    old: State
+    new: State
+    why: Why
+
+
+Effect: TypeAlias = SendAdvertisement | AddAddresses | RemoveAddresses | AnnounceAddresses | BidFarewell | StateChanged
+Effects: TypeAlias = tuple[Effect, ...]

@@ -1,0 +1,112 @@
+"""Health checks as values: results in, rise and fall counted, what each tracker adds to a priority.
+
+Effective priority is a function of the present only: it is summed anew each time, never adjusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from vrrpd.model import Instant, Script, ScriptResult, ScriptTracker, VirtualRouter
+
+_LOWEST, _HIGHEST = 1, 254
+
+
+class CheckState(StrEnum):
+    """What a check says of the thing it checks."""
+
+    PENDING = "pending"
+    OK = "ok"
+    FAILING = "failing"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One script, whoever tracks it."""
+
+    script: Script
+    state: CheckState
+    since: Instant
+    next_at: Instant
+    running: bool = False
+    streak: int = 0
+    """Results in a row that contradict the state."""
+    last: ScriptResult | None = None
+
+    @property
+    def words(self) -> str:
+        """What the check says, for people: "chk_haproxy failing 2 of 3"."""
+        name = self.script.name
+        match self.state:
+            case CheckState.PENDING:
+                return f"{name} has not run yet"
+            case CheckState.FAILING if self.streak:
+                return f"{name} succeeding {self.streak} of {self.script.rise}"
+            case CheckState.FAILING:
+                times = "" if self.script.fall == 1 else f" {self.script.fall} times"
+                return f"{name} failed{times} ({self.last})"
+            case CheckState.OK if self.streak:
+                return f"{name} failing {self.streak} of {self.script.fall} ({self.last})"
+            case _:
+                return f"{name} ok"
+
+
+def started(check: Check, now: Instant) -> Check:
+    """It runs; the next run is due an interval later, from start to start."""
+    return replace(check, running=True, next_at=now + check.script.interval)
+
+
+def skipped(check: Check, now: Instant) -> Check:
+    """It was due while it still ran: no second run beside the first."""
+    return replace(check, next_at=now + check.script.interval)
+
+
+def finished(check: Check, result: ScriptResult, now: Instant) -> Check:
+    """The check after a result. The very first one decides at once, whatever rise and fall say (as in keepalived)."""
+    check = replace(check, running=False, last=result)
+    says = CheckState.OK if result.succeeded else CheckState.FAILING
+    if says is check.state:
+        return replace(check, streak=0)
+    enough = check.script.rise if says is CheckState.OK else check.script.fall
+    if check.state is CheckState.PENDING or check.streak + 1 >= enough:
+        return replace(check, state=says, since=now, streak=0)
+    return replace(check, streak=check.streak + 1)
+
+
+def contribution(tracker: ScriptTracker, check: Check) -> int:
+    """What this tracker adds now: +w while good if w is positive, -|w| while bad if negative; `reverse` turns both."""
+    sign = -1 if tracker.reverse else 1
+    match check.state:
+        case CheckState.OK if tracker.weight > 0:
+            return sign * tracker.weight
+        case CheckState.FAILING if tracker.weight < 0:
+            return sign * tracker.weight
+        case _:
+            return 0
+
+
+def lowers(tracker: ScriptTracker, check: Check) -> bool:
+    """The check makes this router worse than it could be."""
+    bad = CheckState.OK if tracker.reverse else CheckState.FAILING
+    return tracker.weight != 0 and check.state is bad
+
+
+def forbids(tracker: ScriptTracker, check: Check) -> bool:
+    """Weight 0: the router may not run at all."""
+    bad = CheckState.OK if tracker.reverse else CheckState.FAILING
+    return tracker.weight == 0 and check.state is bad
+
+
+def effective_priority(router: VirtualRouter, checks: Mapping[str, Check]) -> int:
+    """Base and contributions, 1 to 254; an owner's 255 never changes."""
+    if router.is_owner:
+        return router.priority
+    total = router.priority + sum(contribution(t, checks[t.script]) for t in router.scripts)
+    return max(_LOWEST, min(_HIGHEST, total))
+
+
+def lowering_words(trackers: Iterable[ScriptTracker], checks: Mapping[str, Check]) -> str:
+    """What lowers a router, in words."""
+    return ", ".join(checks[t.script].words for t in trackers if lowers(t, checks[t.script]))
