@@ -1,0 +1,48 @@
+"""What a configuration needs to know of the machine it is for."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from vrrpd.model import User
+
+
+class Node(Protocol):
+    """The machine. `vrrpd.linux.node` is the real one, `Offline` stands for one that cannot be asked."""
+
+    def has_interface(self, name: str) -> bool:
+        """Whether there is a network interface of that name now."""
+
+    def find_program(self, name: str) -> str | None:
+        """The path of a bare program name, or None when it is not in PATH."""
+
+    def user(self, name: str, group: str | None) -> User | None:
+        """A user with its own group or the named one; None when either does not exist."""
+
+    def script_user(self) -> User | None:
+        """Whom scripts run as when the file does not say: keepalived_script, if there is such a user."""
+
+    def why_not_executable(self, program: str, user: User | None) -> str | None:
+        """Why that path cannot be executed by that user (None: by this process), in words; None when it can."""
+
+
+class Offline:
+    """Another machine's file: nothing can be looked for, so nothing is found wrong."""
+
+    def has_interface(self, name: str) -> bool:
+        del name
+        return True
+
+    def find_program(self, name: str) -> str | None:
+        return name
+
+    def user(self, name: str, group: str | None) -> User | None:
+        del group
+        return User(name, 0, 0)
+
+    def script_user(self) -> User | None:
+        return None
+
+    def why_not_executable(self, program: str, user: User | None) -> str | None:
+        del program, user
+        return None

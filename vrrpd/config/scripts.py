@@ -1,0 +1,154 @@
+"""`vrrp_script NAME { … }`: a health check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vrrpd.config.globals import MAX_COUNT, MAX_SECONDS, script_user
+from vrrpd.config.syntax import CommandError, Statement, Word, command_words, quoted
+from vrrpd.config.table import Block, Reading, ignored, value
+from vrrpd.config.values import seconds, whole
+from vrrpd.model import MILLISECOND, SECOND, Duration, Script, User
+
+MAX_WEIGHT = 253
+
+
+@dataclass(slots=True)
+class ScriptDraft:
+    """What a vrrp_script block has said so far."""
+
+    name: Word
+    argv: tuple[str, ...] = ()
+    command: Statement | None = None
+    problem: str = "there is none"
+    """Why argv is empty."""
+    interval: Duration = SECOND
+    timeout: Duration | None = None
+    weight: int = 0
+    reverse: bool = False
+    rise: int = 1
+    fall: int = 1
+    user: User | None = None
+
+
+def _script(draft: ScriptDraft, line: Statement, to: Reading) -> None:
+    draft.command = line
+    draft.argv = ()
+    try:
+        words = command_words(line.text)
+        draft.argv = command_words(words[1]) if len(words) > 1 else ()
+    except CommandError as error:
+        draft.problem = str(error)
+        return
+    if len(words) > 2:  # noqa: PLR2004 - keyword and command
+        to.advice(
+            line.values[0],
+            "surplus-words",
+            f"only {quoted(line.values[0])} is run; the words after it are dropped",
+            "put the whole command in double quotes",
+        )
+
+
+def _duration(line: Statement, to: Reading, otherwise: Duration) -> Duration:
+    duration = seconds(line.values[0], 0, MAX_SECONDS * SECOND, to, strict=False)
+    if duration is None:
+        return otherwise
+    if duration < MILLISECOND:
+        to.warning(line.values[0], "bad-number", f"{line.keyword} is above 0: 1 second is taken")
+        return SECOND
+    return duration
+
+
+def _interval(draft: ScriptDraft, line: Statement, to: Reading) -> None:
+    draft.interval = _duration(line, to, draft.interval)
+
+
+def _timeout(draft: ScriptDraft, line: Statement, to: Reading) -> None:
+    draft.timeout = _duration(line, to, draft.timeout or draft.interval)
+
+
+def _weight(draft: ScriptDraft, line: Statement, to: Reading) -> None:
+    number = whole(line.values[0], -MAX_COUNT, MAX_COUNT, to)
+    draft.weight = draft.weight if number is None else nearest_weight(number, line.values[0], to)
+    draft.reverse = len(line.values) > 1 and line.values[1].text == "reverse"
+    if len(line.values) > 1 and not draft.reverse:
+        to.warning(line.values[1], "unknown-option", f"{quoted(line.values[1])} is not reverse; it is ignored")
+
+
+def nearest_weight(number: int, at: Word, to: Reading) -> int:
+    """What is beyond the range is taken as its end: the priority never leaves 1 to 254 anyway."""
+    nearest = min(max(number, -MAX_WEIGHT), MAX_WEIGHT)
+    if nearest != number:
+        to.warning(at, "bad-number", f"a weight is from -{MAX_WEIGHT} to {MAX_WEIGHT}: {nearest} is taken")
+    return nearest
+
+
+def _rise(draft: ScriptDraft, line: Statement, to: Reading) -> None:
+    draft.rise = whole(line.values[0], 1, MAX_COUNT, to, otherwise="1 is taken") or 1
+
+
+def _fall(draft: ScriptDraft, line: Statement, to: Reading) -> None:
+    draft.fall = whole(line.values[0], 1, MAX_COUNT, to, otherwise="1 is taken") or 1
+
+
+def _user(draft: ScriptDraft, line: Statement, to: Reading) -> None:
+    draft.user = script_user(line, to)
+
+
+SCRIPT: Block[ScriptDraft] = Block(
+    "vrrp_script",
+    {
+        "script": value(_script, most=None, note="one command, in quotes if it has arguments; no shell"),
+        "interval": value(_interval, note="decimals are read"),
+        "timeout": value(_timeout, note="default: the interval"),
+        "weight": value(_weight, most=2),
+        "rise": value(_rise),
+        "fall": value(_fall),
+        "user": value(_user, most=2, note="without supplementary groups"),
+        "init_fail": ignored("keepalived since 2.2.5 does not act on it either"),
+    },
+)
+
+
+def finished(draft: ScriptDraft, default_user: User | None, to: Reading) -> Script | None:
+    """The script as it will run; None, with an error said, when it cannot."""
+    command = draft.command
+    if command is None or not draft.argv:
+        at = command or draft.name
+        to.error(at, "no-command", f"vrrp_script {draft.name.text} has no command that could be run: {draft.problem}")
+        return None
+    user = draft.user or default_user or to.node.script_user()
+    program = _program(draft, command.values[0], user, to)
+    if program is None:
+        return None
+    return Script(
+        name=draft.name.text,
+        argv=(program, *draft.argv[1:]),
+        interval=draft.interval,
+        timeout=draft.timeout or draft.interval,
+        weight=draft.weight,
+        rise=draft.rise,
+        fall=draft.fall,
+        user=user,
+    )
+
+
+def _program(draft: ScriptDraft, at: Word, user: User | None, to: Reading) -> str | None:
+    """The path to execute. A check that cannot run would count as failed for ever: better said than done."""
+    name = draft.argv[0]
+    who = f"vrrp_script {draft.name.text}"
+    if name.startswith("<"):
+        to.not_yet(at, f"{who}: a redirection in place of a command")
+        return None
+    if "/" in name and not name.startswith("/"):
+        to.error(at, "bad-script", f"{who} cannot run {name}: the path is not absolute", "write the whole path")
+        return None
+    program = name if "/" in name else to.node.find_program(name)
+    if program is None:
+        to.error(at, "bad-script", f"{who} cannot run {name}: no such program in PATH", "install it, or write its path")
+        return None
+    problem = to.node.why_not_executable(program, user)
+    if problem is not None:
+        to.error(at, "bad-script", f"{who} cannot run {program}: {problem}", "mend the file, or take the check out")
+        return None
+    return program

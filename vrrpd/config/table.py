@@ -1,0 +1,177 @@
+"""How a block is read: a table of keywords, what vrrpd does with each, and one loop over the statements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Generic, TypeAlias, TypeVar
+
+from vrrpd.config.diagnostics import Findings, Place, Severity
+from vrrpd.config.node import Node
+from vrrpd.config.syntax import Statement, Word, quoted
+
+Draft = TypeVar("Draft")
+
+FALSE = frozenset({"false", "off", "no"})
+BOOLEANS = FALSE | {"true", "on", "yes"}
+
+_LONGEST_MISSPELLING = 64
+"""Nothing longer is compared with the known keywords."""
+
+
+class Does(StrEnum):
+    """What vrrpd does with a keyword."""
+
+    ACTED_ON = "acted on"
+    SHOWN = "read and shown"
+    REFUSED = "refused for now"
+    IGNORED = "ignored"
+
+
+class Reading(Findings):
+    """What every reader is given: where to report, the machine, and which blocks know a keyword."""
+
+    def __init__(self, node: Node, homes: Mapping[str, str]) -> None:
+        super().__init__()
+        self.node = node
+        self.homes = homes
+
+    def not_yet(self, at: Place, what: str) -> None:
+        """Refuse what changes what is sent, heard or held, or when it moves."""
+        self.error(
+            at,
+            "not-yet",
+            f"{what} is not acted on yet; vrrpd refuses the file, since half a configuration beside a live cluster"
+            " is a split brain",
+            "leave keepalived on this node until it is, or take it out",
+        )
+
+
+Reader: TypeAlias = Callable[[Draft, Statement, Reading], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword(Generic[Draft]):
+    """One keyword of one block."""
+
+    does: Does
+    read: Reader[Draft] | None = None
+    """None where nothing is read: refused and ignored ones."""
+    block: bool = False
+    """It takes braces."""
+    least: int = 0
+    """Values it needs; keepalived refuses to start without them."""
+    most: int | None = None
+    """Values it looks at, None: all."""
+    note: str = ""
+    """Why it is ignored, or what is particular."""
+    harmless: frozenset[str] = frozenset()
+    """Values with which a refused keyword changes nothing."""
+
+
+def value(read: Reader[Draft], most: int | None = 1, note: str = "") -> Keyword[Draft]:
+    """A line with one value or more."""
+    return Keyword(Does.ACTED_ON, read, least=1, most=most, note=note)
+
+
+def flag(read: Reader[Draft], note: str = "") -> Keyword[Draft]:
+    """A line without values."""
+    return Keyword(Does.ACTED_ON, read, most=0, note=note)
+
+
+def block(read: Reader[Draft], note: str = "") -> Keyword[Draft]:
+    """A keyword with braces after it."""
+    return Keyword(Does.ACTED_ON, read, block=True, most=0, note=note)
+
+
+def named_block(read: Reader[Draft], note: str = "") -> Keyword[Draft]:
+    """A keyword with a name and braces after it; the reader sees to the name."""
+    return Keyword(Does.ACTED_ON, read, block=True, note=note)
+
+
+def shown(read: Reader[Draft], least: int = 1, most: int | None = 1, note: str = "") -> Keyword[Draft]:
+    """A line that is kept for people to see."""
+    return Keyword(Does.SHOWN, read, least=least, most=most, note=note)
+
+
+def shown_block(read: Reader[Draft], note: str = "") -> Keyword[Draft]:
+    """A block that is kept for people to see."""
+    return Keyword(Does.SHOWN, read, block=True, most=0, note=note)
+
+
+def refused(note: str, harmless: frozenset[str] = frozenset()) -> Keyword[Draft]:
+    """Not acted on yet, and dangerous to leave out."""
+    return Keyword(Does.REFUSED, note=note, harmless=harmless)
+
+
+def ignored(note: str) -> Keyword[Draft]:
+    """Leaving it out changes nothing that is sent, heard or held."""
+    return Keyword(Does.IGNORED, note=note)
+
+
+@dataclass(frozen=True, slots=True)
+class Block(Generic[Draft]):
+    """A block's name and its keywords."""
+
+    name: str
+    keywords: Mapping[str, Keyword[Draft]]
+    secret: bool = False
+    """What stands in it by mistake may be a password: it is not repeated."""
+
+
+def read_block(block: Block[Draft], statements: Sequence[Statement], draft: Draft, to: Reading) -> None:
+    """Read statements into a draft. What is wrong with one never keeps the others from being read."""
+    for statement in statements:
+        keyword = block.keywords.get(statement.keyword)
+        if keyword is None:
+            _unknown(block, statement, to)
+            continue
+        match keyword.does:
+            case Does.REFUSED:
+                if not (statement.values and statement.values[0].text in keyword.harmless):
+                    to.not_yet(statement, statement.keyword)
+            case Does.IGNORED:
+                to.info(statement, "ignored", f"{statement.keyword} is ignored: {keyword.note}")
+            case Does.ACTED_ON | Does.SHOWN:
+                if keyword.read is not None and _well_formed(keyword, statement, to):
+                    keyword.read(draft, statement, to)
+
+
+def _well_formed(keyword: Keyword[Draft], statement: Statement, to: Reading) -> bool:
+    if keyword.block and statement.children is None:
+        to.error(statement, "missing-brace", f"{statement.keyword} needs a block in braces after it", "add the {")
+        return False
+    if not keyword.block and statement.children is not None:
+        to.warning(statement, "unexpected-block", f"{statement.keyword} takes no block; what is in it is skipped")
+    if len(statement.values) < keyword.least:
+        to.error(statement, "missing-value", f"{statement.keyword} needs a value; keepalived does not start either")
+        return False
+    if keyword.most is not None and len(statement.values) > keyword.most:
+        _surplus(statement.values[keyword.most], statement, to)
+    return True
+
+
+def _surplus(word: Word, statement: Statement, to: Reading) -> None:
+    if word is statement.values[0] and word.text in BOOLEANS:
+        message = f"{statement.keyword} takes no value: it is on whatever stands after it"
+    else:
+        message = f"what stands here after {statement.keyword} is not read; one keyword a line"
+    to.advice(word, "surplus-words", message)
+
+
+def _unknown(block: Block[Draft], statement: Statement, to: Reading) -> None:
+    name = statement.keyword
+    skipped = ", skipped with its block" if statement.children is not None else ", skipped"
+    if not statement.words:
+        to.warning(statement, "unexpected-brace", "a block without a keyword before it" + skipped)
+        return
+    hint = ""
+    if home := to.homes.get(name):
+        hint = f"it belongs in {home}: is a brace missing before it, or one too many?"
+    elif len(name) <= _LONGEST_MISSPELLING and to.has_room(Severity.WARNING):
+        near = get_close_matches(name, block.keywords, n=1)
+        hint = f"did you mean {near[0]}?" if near else ""
+    cited = "" if block.secret else f" {quoted(statement.words[0])}"
+    to.warning(statement.words[0], "unknown-keyword", f"unknown keyword{cited} in {block.name}{skipped}", hint)
