@@ -47,14 +47,9 @@ def render(diagnostics: Iterable[Diagnostic]) -> str:
 
 def _rendered(found: Diagnostic) -> str:
     if not found.text:
-        return _printable(str(found))
+        return str(found)
     margin = re.sub(r"[^\t]", " ", found.text[: max(found.column - 1, 0)])
-    return "\n".join(_printable(line) for line in (str(found), f"    {found.text}", f"    {margin}^"))
-
-
-def _printable(line: str) -> str:
-    """Nothing in a file can steer the terminal."""
-    return "".join(character if character.isprintable() or character == "\t" else "�" for character in line)
+    return f"{found}\n    {found.text}\n    {margin}^"
 
 
 def as_json(files: Sequence[Loaded]) -> str:

@@ -70,7 +70,10 @@ class ControlServer:
             pass  # ValueError: a line beyond the limit. Whoever asked has gone, or does not know how.
         finally:
             self._clients -= 1
-            writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
+            if writer.transport.get_write_buffer_size():
+                writer.transport.abort()
+            else:
+                writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = await reader.readline()

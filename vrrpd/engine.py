@@ -490,7 +490,9 @@ class Engine:
                 actions += self._refresh(record, now)
             if any(a.device == name and a.ip in lost for a in record.router.addresses):
                 record.counters["addresses_lost"] += 1
-                record.repair.again(now)
+                record.repair.lost(now)
+                if record.repair.is_due(now):
+                    actions += self._repair(record, now)
                 self._arm(record)
         return actions
 

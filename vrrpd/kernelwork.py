@@ -110,8 +110,7 @@ class KernelQueue:
             ]
             masters = self._ledger.masters()
             errors = await self._loop.run_in_executor(self._executor, self._commit, changes, masters)
-            done, self._under_way = self._under_way, {}
-            self._tell(done, changes, errors)
+            self._tell(changes, errors)
         self._worker = None
         self._on_idle()
 
@@ -128,9 +127,11 @@ class KernelQueue:
             self._ledger.forget(gone, masters)
         return errors
 
-    def _tell(self, done: dict[Identity, _Work], changes: list[AddressChange], errors: list[int]) -> None:
+    def _tell(self, changes: list[AddressChange], errors: list[int]) -> None:
         outcome = {change.address: error for change, error in zip(changes, errors, strict=True)}
         self._on_results(tuple((c.address, c.present, outcome[c.address]) for c in changes))
+        # What the results made a router want has by now taken back what it was going to say.
+        done, self._under_way = self._under_way, {}
         for router, work in done.items():
             failed = {address.key for address in work.wanted if outcome[address]}
             for followup in work.followups:

@@ -48,8 +48,9 @@ def set_up() -> FilteringBoundLogger:
     first = _priority if under_journald else structlog.processors.TimeStamper(fmt="%Y-%m-%dT%H:%M:%S.%fZ", utc=True)
 
     def render(logger: WrappedLogger, name: str, event: EventDict) -> str:
-        head = [str(event.pop(key)) for key in ("prefix", "timestamp", "level", "event") if key in event]
-        return " ".join([*head, fields(logger, name, event)]).rstrip()
+        prefix = str(event.pop("prefix", ""))
+        head = [str(event.pop(key)) for key in ("timestamp", "level", "event") if key in event]
+        return prefix + " ".join([*head, fields(logger, name, event)]).rstrip()
 
     output = StandardError()
     structlog.configure(

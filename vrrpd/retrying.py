@@ -49,6 +49,7 @@ class Repair:
     next_at: Instant | None = None
     pause: Duration = 0
     unconfirmed_since: Instant | None = None
+    lost_at: Instant | None = None
 
     def expect(self, patience: Duration, now: Instant) -> None:
         """Addresses have been asked for; the kernel has so long to confirm them."""
@@ -57,6 +58,14 @@ class Repair:
     def again(self, now: Instant) -> None:
         """Some are missing: try once more, at growing intervals."""
         self._wait(REPAIR_PAUSE_FIRST, now)
+
+    def lost(self, now: Instant) -> None:
+        """Somebody else took one away: put it back at once, but not in a race without end."""
+        if self.lost_at is None or now - self.lost_at >= REPAIR_PAUSE_FIRST:
+            self.next_at = now
+        else:
+            self.again(now)
+        self.lost_at = now
 
     def refused(self, now: Instant) -> None:
         """None is there: let others be Master for a while."""

@@ -69,6 +69,11 @@ class Diagnostic:
         return f"{self.where}: {self.severity}: {self.message}{hint}"
 
 
+def printable(text: str) -> str:
+    """Nothing that a file holds can steer a terminal or forge a line of a log."""
+    return "".join(character if character.isprintable() or character == "\t" else "�" for character in text)
+
+
 def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """By file, line and column; what was found first comes first where these are equal."""
     return tuple(sorted(diagnostics, key=lambda found: (found.file, found.line, found.column)))
@@ -108,5 +113,5 @@ class Findings:
 
     def _add(self, severity: Severity, at: Place, code: str, message: str, hint: str) -> None:
         if self.has_room(severity):
-            self._found.append(Diagnostic(severity, code, at.file, at.line, at.column, message, hint))
+            self._found.append(Diagnostic(severity, code, at.file, at.line, at.column, printable(message), hint))
         self._counts[severity] += 1

@@ -8,7 +8,7 @@ import stat
 from dataclasses import dataclass, replace
 from os import PathLike
 
-from vrrpd.config.diagnostics import Diagnostic, Findings, Severity, Spot, in_order
+from vrrpd.config.diagnostics import Diagnostic, Findings, Severity, Spot, in_order, printable
 from vrrpd.config.keywords import build
 from vrrpd.config.lint import lint
 from vrrpd.config.node import Node
@@ -104,4 +104,4 @@ def _with_text(diagnostics: tuple[Diagnostic, ...], text: str) -> tuple[Diagnost
 def _shown(line: str) -> str:
     """A line for people: no secret, no end of line, not without end."""
     masked = _SECRET.sub(lambda match: match[1] + re.sub(r"\S", "*", match[2]), line[:_LONGEST_SHOWN])
-    return masked.rstrip() + ("…" if len(line) > _LONGEST_SHOWN else "")
+    return printable(masked.rstrip()) + ("…" if len(line) > _LONGEST_SHOWN else "")

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vrrpd.check import as_json, exit_code, render
+from vrrpd.config.diagnostics import Diagnostic, Severity
+from vrrpd.config.load import load
+from vrrpd.config.node import Offline
+
+GUIDE = Path(__file__).parent / "data" / "guide.conf"
+
+
+def found(severity: Severity) -> Diagnostic:
+    return Diagnostic(severity, "code", "f", 1, 1, "message")
+
+
+@pytest.mark.parametrize(
+    ("severities", "plain", "strict"),
+    [
+        ([], 0, 0),
+        ([Severity.INFO], 0, 0),
+        ([Severity.ADVICE], 0, 2),
+        ([Severity.WARNING, Severity.INFO], 0, 2),
+        ([Severity.WARNING, Severity.ERROR], 1, 1),
+    ],
+)
+def test_the_exit_status_is_that_of_the_worst(severities: list[Severity], plain: int, strict: int) -> None:
+    diagnostics = [found(severity) for severity in severities]
+    assert exit_code(diagnostics) == plain
+    assert exit_code(diagnostics, strict=True) == strict
+
+
+def test_people_see_the_place_the_line_and_a_caret() -> None:
+    shown = Diagnostic(Severity.ERROR, "code", "a.conf", 3, 3, "is wrong", "mend it", "\tx y")
+    whole = Diagnostic(Severity.WARNING, "code", "b.conf", 0, 0, "is empty")
+    assert render([shown, whole]) == (
+        "a.conf:3:3: error: is wrong (mend it)\n    \tx y\n    \t ^\nb.conf: warning: is empty\n1 error, 1 warning\n"
+    )
+    assert render([]) == "nothing to say\n"
+
+
+def test_programs_see_the_configuration_without_its_password() -> None:
+    document = json.loads(as_json([load(GUIDE, Offline())]))
+    assert document["files"] == [str(GUIDE)]
+    assert document["starts"] is True
+    assert document["sync_groups"] == []
+    assert document["diagnostics"][1] == {
+        "severity": "info",
+        "code": "defined-later",
+        "file": str(GUIDE),
+        "line": 24,
+        "column": 9,
+        "message": 'keepalived would not track "chk_haproxy", since its vrrp_script comes later (line 29); vrrpd does',
+        "hint": "",
+    }
+    assert document["virtual_routers"] == [
+        {
+            "name": "R1",
+            "version": 2,
+            "state": "MASTER",
+            "interface": "eth0",
+            "vrid": 50,
+            "priority": 100,
+            "advert_interval_ms": 1000,
+            "preempt": True,
+            "preempt_delay_ms": 0,
+            "auth": {"type": "PASS", "pass": "********"},
+            "addresses": ["10.230.137.100 dev eth0 scope global"],
+            "excluded_addresses": [],
+            "unicast_source": None,
+            "unicast_peers": [],
+            "tracked_scripts": [{"name": "chk_haproxy", "weight": -2, "reverse": False}],
+            "tracked_interfaces": [],
+            "tracked_files": [],
+            "tracked_processes": [],
+        }
+    ]
+    assert document["scripts"] == [
+        {
+            "name": "chk_haproxy",
+            "command": ["killall", "-0", "haproxy"],
+            "interval_ms": 2000,
+            "timeout_ms": 2000,
+            "weight": -2,
+            "rise": 1,
+            "fall": 3,
+            "user": None,
+        }
+    ]
+
+
+def test_several_files_are_answered_together_and_one_that_cannot_start_tells(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.conf"
+    broken.write_text("vrrp_instance V1 {\ninterface eth0\n}\n")
+    broken.chmod(0o644)
+    document = json.loads(as_json([load(GUIDE, Offline()), load(broken, Offline())]))
+    assert document["starts"] is False
+    assert [found["code"] for found in document["diagnostics"] if found["severity"] == "error"] == ["no-vrid"]
+    assert [router["name"] for router in document["virtual_routers"]] == ["R1"]
+
+
+def test_an_address_is_shown_as_keepalived_shows_it(tmp_path: Path) -> None:
+    file = tmp_path / "x.conf"
+    file.write_text(
+        "vrrp_instance V1 {\ninterface eth0\nvirtual_router_id 1\nvirtual_ipaddress {\n"
+        "10.0.0.1/24 brd + dev eth1 label eth1:1 scope link\n10.0.0.2 scope 16\n}\n}\n"
+    )
+    file.chmod(0o644)
+    assert json.loads(as_json([load(file, Offline())]))["virtual_routers"][0]["addresses"] == [
+        "10.0.0.1/24 brd 10.0.0.255 dev eth1 scope link label eth1:1",
+        "10.0.0.2 dev eth0 scope 16",
+    ]

@@ -1,0 +1,631 @@
+from __future__ import annotations
+
+import json
+import re
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vrrpd.config.diagnostics import Diagnostic, Severity
+from vrrpd.config.keywords import BLOCKS, Built, build
+from vrrpd.config.node import Offline
+from vrrpd.config.syntax import parse
+from vrrpd.model import (
+    NO_AUTHENTICATION,
+    SECOND,
+    Announcing,
+    Authentication,
+    AuthenticationType,
+    Config,
+    InitialState,
+    Mail,
+    Script,
+    ScriptTracker,
+    User,
+    Version,
+    VirtualAddress,
+    VirtualRouter,
+)
+
+DATA = Path(__file__).parent / "data"
+DOCS = Path(__file__).parent.parent / "docs" / "keepalived.md"
+GUIDE = (DATA / "guide.conf").read_text(encoding="utf-8")
+GUIDE_2 = GUIDE.replace("MASTER", "BACKUP").replace("priority  100", "priority  99")
+CHECK = 'vrrp_script chk {\n script "/bin/true"\n}\n'
+
+
+class Machine:
+    """Two interfaces, two users, and a few programs."""
+
+    programs = frozenset({"/bin/true", "/bin/sh", "/bin/ps", "/usr/bin/killall", "/opt/checks/ww.sh"})
+
+    def has_interface(self, name: str) -> bool:
+        return name in ("eth0", "eth1")
+
+    def find_program(self, name: str) -> str | None:
+        return f"/usr/bin/{name}" if f"/usr/bin/{name}" in self.programs else None
+
+    def user(self, name: str, group: str | None) -> User | None:
+        uid = {"root": 0, "nobody": 65534}.get(name)
+        gid = {None: uid, "adm": 4}.get(group)
+        return None if uid is None or gid is None else User(name, uid, gid)
+
+    def script_user(self) -> User | None:
+        return None
+
+    def why_not_executable(self, program: str, user: User | None) -> str | None:
+        del user
+        return None if program in self.programs else "no such file or directory"
+
+
+def read(text: str) -> Built:
+    parsed = parse(text, "f")
+    built = build(parsed.statements, Machine())
+    return Built(built.config, parsed.diagnostics + built.diagnostics, built.routers, built.scripts)
+
+
+def router(*lines: str, before: str = "") -> tuple[VirtualRouter, list[Diagnostic]]:
+    """The one router of a file in which these lines stand in its block."""
+    block = "\n".join(lines)
+    built = read(f"{before}vrrp_instance V1 {{\ninterface eth0\nvirtual_router_id 51\n{block}\n}}\n{CHECK}")
+    said = [found for found in built.diagnostics if found.code not in ("unused-script", "defined-later")]
+    return built.config.routers[0], said
+
+
+def said(diagnostics: list[Diagnostic]) -> list[tuple[Severity, str]]:
+    return [(found.severity, found.code) for found in diagnostics]
+
+
+GUIDES_ROUTER = VirtualRouter(
+    name="R1",
+    interface="eth0",
+    vrid=50,
+    priority=100,
+    version=Version.V2,
+    initial_state=InitialState.MASTER,
+    advertisement_interval=1_000_000_000,
+    preempt=True,
+    resigns_when_worse=True,
+    preempt_delay=0,
+    down_timer_adverts=3,
+    strict=False,
+    addresses=(VirtualAddress(IPv4Interface("10.230.137.100/32"), "eth0", 0, None, None),),
+    authentication=Authentication(AuthenticationType.PASS, b"passwd"),
+    announcing=Announcing(5_000_000_000, 5, 5_000_000_000, 5),
+    scripts=(ScriptTracker("chk_haproxy", -2, reverse=False),),
+)
+GUIDES_SCRIPT = Script(
+    name="chk_haproxy",
+    argv=("/usr/bin/killall", "-0", "haproxy"),
+    interval=2_000_000_000,
+    timeout=2_000_000_000,
+    weight=-2,
+    rise=1,
+    fall=3,
+    user=None,
+)
+GUIDES_MAIL = Mail(
+    recipients=("[email\xa0protected]",),
+    sender="[email\xa0protected]",
+    server="127.0.0.1",
+    port=25,
+    connect_timeout=60_000_000_000,
+)
+
+
+def test_the_guides_file_is_this_configuration() -> None:
+    built = read(GUIDE)
+    assert built.config == Config(
+        routers=(GUIDES_ROUTER,),
+        scripts=(GUIDES_SCRIPT,),
+        router_id=None,
+        mail=GUIDES_MAIL,
+        multicast_group=IPv4Address("224.0.0.18"),
+    )
+    assert [(found.line, found.column, found.severity, found.code) for found in built.diagnostics] == [
+        (24, 9, Severity.INFO, "defined-later"),
+        (27, 5, Severity.ADVICE, "preempt-delay-cancelled"),
+    ]
+
+
+def test_the_second_nodes_file_is_this_configuration() -> None:
+    built = read(GUIDE_2)
+    assert built.config.routers == (
+        VirtualRouter(
+            name="R1",
+            interface="eth0",
+            vrid=50,
+            priority=99,
+            initial_state=InitialState.BACKUP,
+            preempt=False,
+            resigns_when_worse=True,
+            preempt_delay=0,
+            addresses=GUIDES_ROUTER.addresses,
+            authentication=GUIDES_ROUTER.authentication,
+            scripts=GUIDES_ROUTER.scripts,
+        ),
+    )
+    assert built.config.scripts == (GUIDES_SCRIPT,)
+    assert said(list(built.diagnostics)) == [
+        (Severity.INFO, "defined-later"),
+        (Severity.ADVICE, "preempt-delay-cancelled"),
+    ]
+
+
+ORACLE = [json.loads(line) for line in (DATA / "oracle-pair.jsonl").read_text(encoding="utf-8").splitlines()]
+ON_PURPOSE = {
+    "G10": "a block without braces is an error: keepalived swallows the lines that follow",
+    "L20": "a byte order mark is skipped: keepalived loses the block after it",
+    "L34b": "lines longer than 1,024 characters are read: keepalived crashes",
+    "L36": "a router without a name is an error: keepalived leaves it out",
+    "L39": "a missing { is an error: keepalived guesses",
+    "L39b": "a missing { is an error: keepalived guesses",
+    "L41b": "a missing } is an error: keepalived merges two routers into one",
+    "L56b": "debug is ignored, with or without its value: keepalived does not start",
+    "T11": "a check without a command is an error: keepalived runs without the check",
+    "T12": "a check that cannot run is an error: keepalived runs without the check",
+    "T12b": "a check that cannot run is an error: keepalived runs without the check",
+    "T23": "a check of an unknown user is an error: keepalived runs without the check",
+    "T30": "a check without a command is an error: keepalived runs without the check",
+    "T40": "who may write to a script is not examined yet: keepalived runs without the check",
+    "T41": "a check that cannot run is an error: keepalived takes it for a success",
+    "U03": "an unknown block is skipped balanced: keepalived lets its } close the router",
+    "U04": "an unknown block is skipped balanced: keepalived lets its } close the router",
+    "U13": "an unknown block is skipped balanced: keepalived lets its } close the router",
+}
+
+
+def as_keepalived_tells_it(found: VirtualRouter) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "name": found.name,
+        "version": int(found.version),
+        "state": str(found.initial_state),
+        "interface": found.interface,
+        "vrid": found.vrid,
+        "priority": found.priority,
+        "advert_interval_ms": found.advertisement_interval // 1_000_000,
+        "preempt": found.preempt,
+        "addresses": [as_address_line(address) for address in found.addresses],
+    }
+    if found.authentication is not NO_AUTHENTICATION:
+        told["auth"] = {"type": found.authentication.type.name, "pass": found.authentication.password.decode()}
+    if found.scripts:
+        told["tracked_scripts"] = ", ".join(
+            f"{tracker.script} weight {tracker.weight}{' reverse' * tracker.reverse}" for tracker in found.scripts
+        )
+    return told
+
+
+def as_address_line(address: VirtualAddress) -> str:
+    interface = str(address.interface).removesuffix("/32")
+    broadcast = f" brd {address.broadcast}" if address.broadcast else ""
+    label = f" label {address.label}" if address.label else ""
+    scope = {0: "global"}[address.scope]
+    return f"{interface}{broadcast} dev {address.device} scope {scope}{label}"
+
+
+def agrees(row: dict[str, Any]) -> bool:
+    built = read(row["config"])
+    starts = all(found.severity is not Severity.ERROR for found in built.diagnostics)
+    if not starts or not row["starts"]:
+        return starts is bool(row["starts"])
+    return bool([as_keepalived_tells_it(found) for found in built.config.routers] == row["virtual_routers"])
+
+
+@pytest.mark.parametrize("row", ORACLE, ids=[row["id"] for row in ORACLE])
+def test_what_keepalived_made_of_a_file_is_what_we_make_of_it_or_a_difference_on_purpose(row: dict[str, Any]) -> None:
+    assert agrees(row) is (row["id"] not in ON_PURPOSE), ON_PURPOSE.get(row["id"])
+
+
+M, B = InitialState.MASTER, InitialState.BACKUP
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ((), (B, 100, True, False, 0)),
+        (("state MASTER",), (M, 255, True, False, 0)),
+        (("state MASTER", "priority 300"), (M, 100, True, False, 0)),
+        (("priority 255",), (M, 255, True, False, 0)),
+        (("state BACKUP", "priority 255"), (B, 255, True, False, 0)),
+        (("state BACKUP", "priority 255", "nopreempt", "preempt_delay 2"), (B, 255, True, True, 2 * SECOND)),
+        (("state MASTER", "priority 9", "nopreempt"), (M, 9, True, True, 0)),
+        (("state MASTER", "priority 9", "preempt_delay 3"), (M, 9, True, False, 0)),
+        (("nopreempt", "preempt_delay 3"), (B, 100, False, True, 0)),
+        (("preempt_delay 2.5",), (B, 100, True, False, 2_500_000_000)),
+        (("nopreempt", "preempt"), (B, 100, True, False, 0)),
+        (("state MASTER", "state BACKUP", "priority 7"), (M, 7, True, False, 0)),
+        (("state master", "priority 7"), (B, 7, True, False, 0)),
+        (("priority 150", "priority abc"), (B, 100, True, False, 0)),
+    ],
+)
+def test_state_priority_and_preemption_bear_on_each_other_as_in_keepalived(
+    lines: tuple[str, ...], expected: tuple[InitialState, int, bool, bool, int]
+) -> None:
+    found, _ = router(*lines)
+    assert (
+        found.initial_state,
+        found.priority,
+        found.preempt,
+        found.resigns_when_worse,
+        found.preempt_delay,
+    ) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("1.5", 2), ("2.5", 3), ("1.49999", 1), ("0.4", 1), ("255", 255), ("255.4", 1), (".5", 1)]
+)
+def test_version_2_advertises_at_whole_seconds(written: str, seconds: int) -> None:
+    found, diagnostics = router(f"advert_int {written}")
+    assert found.advertisement_interval == seconds * 1_000_000_000
+    assert [severity for severity, _ in said(diagnostics)] == [Severity.WARNING] * (written != "255")
+
+
+def test_a_long_password_is_cut_at_8_bytes_and_never_shown() -> None:
+    found, diagnostics = router("authentication {", "auth_type PASS", "auth_pass £6nj7^5geheim", "}")
+    assert found.authentication == Authentication(AuthenticationType.PASS, "£6nj7^5".encode())
+    assert said(diagnostics) == [(Severity.WARNING, "long-password")]
+    assert "14 bytes" in str(diagnostics[0])
+    assert "8" in str(diagnostics[0])
+    assert "6nj7" not in str(diagnostics)
+
+
+def test_a_password_that_stands_where_a_keyword_should_is_not_repeated() -> None:
+    _, diagnostics = router("authentication {", "auth_type PASS", "auth_pass", "geheim", "}")
+    assert said(diagnostics) == [
+        (Severity.WARNING, "no-authentication"),
+        (Severity.ERROR, "missing-value"),
+        (Severity.WARNING, "unknown-keyword"),
+    ]
+    assert "geheim" not in str(diagnostics)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("10.0.0.1", VirtualAddress(IPv4Interface("10.0.0.1/32"), "eth0")),
+        (
+            "10.0.0.2/24 dev eth1 label eth1:abc brd +",
+            VirtualAddress(IPv4Interface("10.0.0.2/24"), "eth1", 0, "eth1:abc", IPv4Address("10.0.0.255")),
+        ),
+        (
+            "10.0.0.3/24 brd - scope link",
+            VirtualAddress(IPv4Interface("10.0.0.3/24"), "eth0", 253, None, IPv4Address("10.0.0.0")),
+        ),
+        (
+            "10.0.0.4/24 brd 10.0.0.99 scope 250",
+            VirtualAddress(IPv4Interface("10.0.0.4/24"), "eth0", 250, None, IPv4Address("10.0.0.99")),
+        ),
+        ("10.0.0.5/24 scope 0x10", VirtualAddress(IPv4Interface("10.0.0.5/24"), "eth0", 16)),
+        ("10.0.0.5/24 scope 010", VirtualAddress(IPv4Interface("10.0.0.5/24"), "eth0", 8)),
+        ("10.0.0.5/+024 scope nowhere", VirtualAddress(IPv4Interface("10.0.0.5/24"), "eth0", 255)),
+        ('"10.0.0.6"', VirtualAddress(IPv4Interface("10.0.0.6/32"), "eth0")),
+    ],
+)
+def test_an_address_line_is_read_whole(line: str, expected: VirtualAddress) -> None:
+    found, diagnostics = router(f"virtual_ipaddress {{ {line} }}")
+    assert found.addresses == (expected,)
+    assert diagnostics == []
+
+
+@pytest.mark.parametrize(
+    ("line", "taken"),
+    [
+        ("10.0.0.1/33", "10.0.0.1/32"),
+        ("10.0.0.1/255.255.255.0", "10.0.0.1/32"),
+        ("10.0.0.1/-1", "10.0.0.1/32"),
+        ("10.0.0.1/24/24", "10.0.0.1/24"),
+        ("10.0.0.1/24 scope foo", "10.0.0.1/24"),
+        ("10.0.0.1/32 brd +", "10.0.0.1/32"),
+        ("10.0.0.1/24 frob", "10.0.0.1/24"),
+        ("10.0.0.1 255.255.255.0", "10.0.0.1/32"),
+        ("10.0.0.1/24 brd foo", None),
+        ("10.0.0.1/24 brd", None),
+        ("10.0.0.1/24 label eth0:abcdefghijk", None),
+        ("10.0.0.1/24 dev eth0 dev eth1", None),
+        ("10.0.0.300/24", None),
+        ("10.0.12/24", None),
+        ("010.0.0.1", None),
+        ("localhost", None),
+    ],
+)
+def test_a_wrong_address_line_is_a_warning_and_comes_to_what_keepalived_makes_of_it(
+    line: str, taken: str | None
+) -> None:
+    found, diagnostics = router(f"virtual_ipaddress {{ {line} }}")
+    assert [str(address.interface) for address in found.addresses] == ([taken] if taken else [])
+    assert [found.severity for found in diagnostics] == [Severity.WARNING]
+
+
+def test_announcing_comes_from_the_router_then_from_global_defs_then_from_keepalived() -> None:
+    defaults = "global_defs {\nvrrp_garp_master_delay 7\nvrrp_garp_master_repeat 3\nvrrp_garp_lower_prio_delay 9\n}\n"
+    plain, _ = router()
+    inheriting, _ = router(before=defaults)
+    own, diagnostics = router(
+        "garp_master_delay 0", "garp_master_repeat 0", "garp_lower_prio_delay 0", "garp_lower_prio_repeat 0"
+    )
+    assert plain.announcing == Announcing(5 * SECOND, 5, 5 * SECOND, 5)
+    assert inheriting.announcing == Announcing(7 * SECOND, 3, 9 * SECOND, 3)
+    assert own.announcing == Announcing(0, 1, 0, 0)
+    assert said(diagnostics) == [(Severity.WARNING, "bad-number")]
+
+
+def test_a_script_has_keepalived_defaults_and_its_timeout_is_its_interval() -> None:
+    built = read(f"vrrp_script slow {{\nscript '/bin/true a'\ninterval 3\n}}\n{CHECK}{tracking('slow', 'chk')}")
+    assert built.config.scripts == (
+        Script("slow", ("/bin/true", "a"), 3 * SECOND, 3 * SECOND, 0, 1, 1, None),
+        Script("chk", ("/bin/true",), SECOND, SECOND, 0, 1, 1, None),
+    )
+
+
+def tracking(*entries: str) -> str:
+    lines = "\n".join(entries)
+    return f"vrrp_instance V1 {{\ninterface eth0\nvirtual_router_id 51\ntrack_script {{\n{lines}\n}}\n}}\n"
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("chk", (ScriptTracker("chk", 0),)),
+        ("chk weight -20", (ScriptTracker("chk", -20),)),
+        ("chk weight 20 reverse", (ScriptTracker("chk", 20, reverse=True),)),
+        ("chk weight 254", (ScriptTracker("chk", 253),)),
+        ("chk weight 300", (ScriptTracker("chk", 0),)),
+        ("chk reverse", (ScriptTracker("chk", 0, reverse=True),)),
+        ("chk -20", ()),
+        ("chk weight", ()),
+        ("chk chk", ()),
+        ("nosuch", ()),
+        ("chk\nchk weight 5", (ScriptTracker("chk", 0),)),
+    ],
+)
+def test_a_line_of_track_script(entry: str, expected: tuple[ScriptTracker, ...]) -> None:
+    assert read(CHECK + tracking(entry)).config.routers[0].scripts == expected
+
+
+def test_a_weight_and_its_reverse_come_from_the_script_when_the_tracker_has_none() -> None:
+    script = 'vrrp_script chk {\nscript "/bin/true"\nweight -5 reverse\n}\n'
+    assert read(script + tracking("chk")).config.routers[0].scripts == (ScriptTracker("chk", -5, reverse=True),)
+    assert read(script + tracking("chk noreverse")).config.routers[0].scripts == (ScriptTracker("chk", -5),)
+
+
+def test_an_owner_tracks_nothing_that_has_a_weight() -> None:
+    found, diagnostics = router("priority 255", "track_script {", "chk weight 5", "}")
+    assert found.scripts == ()
+    assert said(diagnostics) == [(Severity.WARNING, "owner-weight")]
+
+
+def test_a_script_nobody_tracks_is_not_run_and_not_looked_for() -> None:
+    built = read('vrrp_script chk {\nscript "/nonexistent"\n}\n' + tracking())
+    assert built.config.scripts == ()
+    assert said(list(built.diagnostics)) == [(Severity.INFO, "unused-script")]
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ('script "/nonexistent/x.sh a"', "cannot run /nonexistent/x.sh: no such file or directory"),
+        ('script "nosuch -x"', "cannot run nosuch: no such program in PATH"),
+        ('script "bin/check"', "the path is not absolute"),
+        ('script "</dev/tcp/127.0.0.1/80"', "a redirection in place of a command is not acted on yet"),
+        ('script ""', "no command that could be run"),
+        ('script "/bin/sh -c \'x"', "a ' without its second"),
+        ("interval 1", "no command that could be run"),
+    ],
+)
+def test_a_tracked_script_that_cannot_run_refuses_the_file(command: str, says: str) -> None:
+    built = read(f"vrrp_script chk {{\n{command}\n}}\n{tracking('chk')}")
+    assert [found.severity for found in built.diagnostics] == [Severity.ERROR]
+    assert says in str(built.diagnostics[0])
+    assert "chk" in str(built.diagnostics[0])
+
+
+def test_scripts_run_as_their_own_user_or_as_script_user() -> None:
+    text = "global_defs {\nscript_user nobody adm\n}\nvrrp_script own {\nscript /bin/true\nuser root\n}\n"
+    built = read(text + CHECK + tracking("own", "chk"))
+    assert [script.user for script in built.config.scripts] == [User("root", 0, 0), User("nobody", 65534, 4)]
+    unknown = read("global_defs {\nscript_user nosuch\n}\n")
+    assert said(list(unknown.diagnostics)) == [(Severity.ERROR, "unknown-user")]
+
+
+def test_two_routers_of_one_vrid_on_one_interface_are_refused() -> None:
+    def instance(name: str, interface: str) -> str:
+        return f"vrrp_instance {name} {{\ninterface {interface}\nvirtual_router_id 51\n}}\n"
+
+    assert said(list(read(instance("A", "eth0") + instance("B", "eth1")).diagnostics)) == []
+    built = read(instance("A", "eth0") + instance("B", "eth0"))
+    assert [(found.line, found.severity, found.code) for found in built.diagnostics] == [
+        (7, Severity.ERROR, "duplicate-vrid")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("block", "code"),
+    [
+        ("interface eth0", "no-vrid"),
+        ("virtual_router_id 51", "no-interface"),
+        ("virtual_router_id 51\ninterface nosuch", "unknown-interface"),
+        ("virtual_router_id 51\ninterface a23456789012345x", "bad-interface"),
+        ("virtual_router_id 51\ninterface lo", "bad-interface"),
+        ("virtual_router_id 51\ninterface eth0\nvirtual_ipaddress {\n10.0.0.1 dev eth9\n}", "unknown-interface"),
+        ("virtual_router_id 51\ninterface eth0\npriority", "missing-value"),
+    ],
+)
+def test_what_a_router_cannot_do_without_is_an_error(block: str, code: str) -> None:
+    built = read(f"vrrp_instance V1 {{\n{block}\n}}")
+    assert [found.code for found in built.diagnostics if found.severity is Severity.ERROR] == [code]
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("unicast_peer {\n10.0.0.2\n}", "unicast_peer"),
+        ("version 3", "version 3"),
+        ("use_vmac", "use_vmac"),
+        ("track_interface {\neth1\n}", "track_interface"),
+        ("virtual_ipaddress_excluded {\n10.0.0.1\n}", "virtual_ipaddress_excluded"),
+        ("virtual_routes {\ndefault via 10.0.0.1\n}", "virtual_routes"),
+        ("virtual_ipaddress {\n2001:db8::1/64\n}", "an IPv6 address"),
+        ("virtual_ipaddress {\n10.0.0.1 no_track\n}", "no_track of an address"),
+        ("authentication {\nauth_type AH\nauth_pass x\n}", "auth_type AH"),
+        ("mcast_src_ip 10.0.0.1", "mcast_src_ip"),
+        ('notify_master "/bin/true"', "notify_master"),
+        ("garp_master_refresh 60", "garp_master_refresh"),
+        ("dont_track_primary", "dont_track_primary"),
+    ],
+)
+def test_half_a_configuration_is_refused_in_one_line(line: str, names: str) -> None:
+    _, diagnostics = router(*line.split("\n"))
+    refusals = [found for found in diagnostics if found.code == "not-yet"]
+    assert [found.severity for found in refusals] == [Severity.ERROR]
+    assert "is not acted on yet; vrrpd refuses the file" in refusals[0].message
+    assert names in refusals[0].message
+
+
+@pytest.mark.parametrize(
+    "line", ["garp_master_refresh 0", "strict_mode off", "lower_prio_no_advert false", "garp_extra_if 0"]
+)
+def test_a_refused_keyword_that_says_its_default_is_fine(line: str) -> None:
+    assert router(line)[1] == []
+
+
+def test_the_zero_intervals_of_the_shipped_sample_stop_nothing() -> None:
+    built = read("global_defs {\nvrrp_garp_interval 0\nvrrp_gna_interval 0\n}\n")
+    assert said(list(built.diagnostics)) == [(Severity.INFO, "ignored")]
+
+
+@pytest.mark.parametrize("name", ["vrrp_sync_group G", "static_routes", "net_namespace x", "garp_group"])
+def test_what_stands_outside_a_router_and_bears_on_it_is_refused(name: str) -> None:
+    built = read(f"{name} {{\n group {{\n x\n }}\n}}\n{tracking()}")
+    assert said(list(built.diagnostics)) == [(Severity.ERROR, "not-yet")]
+
+
+def test_load_balancing_is_skipped_balanced_with_one_line() -> None:
+    built = read("virtual_server 10.0.0.1 80 {\n real_server 10.0.0.2 80 {\n  x\n }\n}\n" + tracking())
+    assert said(list(built.diagnostics)) == [(Severity.INFO, "ignored")]
+    assert len(built.config.routers) == 1
+
+
+def test_an_unknown_keyword_names_the_nearest_and_its_block_is_skipped_balanced() -> None:
+    found, diagnostics = router("virtual_ipadress {", "10.0.0.1 {", "}", "}", "preemtp_delay 3", "priority 7")
+    assert found.priority == 7
+    assert [(item.severity, item.code, item.line, item.hint) for item in diagnostics] == [
+        (Severity.WARNING, "unknown-keyword", 4, "did you mean virtual_ipaddress?"),
+        (Severity.WARNING, "unknown-keyword", 8, "did you mean preempt_delay?"),
+    ]
+
+
+def test_a_keyword_in_the_wrong_block_is_told_where_it_belongs() -> None:
+    built = read("priority 100\n")
+    assert [(item.code, item.hint.split(":")[0]) for item in built.diagnostics] == [
+        ("unknown-keyword", "it belongs in vrrp_instance")
+    ]
+
+
+def test_a_second_keyword_on_a_line_is_pointed_out() -> None:
+    found, diagnostics = router("state MASTER priority 200")
+    assert (found.priority, found.initial_state) == (255, InitialState.MASTER)
+    assert (Severity.ADVICE, "surplus-words") in said(diagnostics)
+
+
+def test_everything_wrong_is_said_in_one_run_in_the_files_order() -> None:
+    built = read("nonsense\nvrrp_instance V1 {\npriority 300\nuse_vmac\nstate x\n}\nvrrp_script s {\nrise x\n}\n")
+    assert [(found.line, found.column, found.code) for found in built.diagnostics] == [
+        (1, 1, "unknown-keyword"),
+        (2, 15, "no-vrid"),
+        (2, 15, "no-interface"),
+        (3, 10, "bad-number"),
+        (4, 1, "not-yet"),
+        (5, 7, "bad-state"),
+        (7, 13, "unused-script"),
+        (8, 6, "bad-number"),
+    ]
+
+
+def test_a_flood_of_problems_is_counted_not_kept() -> None:
+    found = read("nonsense\n" * 5_000).diagnostics
+    assert len(found) == 1_001
+    assert min(found, key=lambda item: item.line).message == "4000 more of these"
+
+
+def test_offline_nothing_is_looked_for() -> None:
+    built = build(parse(GUIDE, "f").statements, Offline())
+    assert all(found.severity is not Severity.ERROR for found in built.diagnostics)
+    assert built.config.scripts[0].argv == ("killall", "-0", "haproxy")
+
+
+def test_the_documentation_lists_every_keyword_with_what_vrrpd_does() -> None:
+    row = re.compile(r"^\| (.+?) \| `(.+?)` \| (.+?) \| (.*?) ?\|$", re.MULTILINE)
+    assert row.findall(DOCS.read_text(encoding="utf-8")) == [
+        (block.name, keyword, str(entry.does), entry.note)
+        for block in BLOCKS
+        for keyword, entry in block.keywords.items()
+    ]
+
+
+MUTATIONS = st.lists(
+    st.tuples(
+        st.integers(0, len(GUIDE)),
+        st.integers(0, 12),
+        st.sampled_from(
+            [
+                "",
+                "{",
+                "}",
+                "\n",
+                '"',
+                "'",
+                "\\",
+                "#",
+                " ",
+                "\0",
+                "-1",
+                "99999999999",
+                "0x1p3",
+                "\u0661",
+                "é",
+                "nopreempt\n",
+            ]
+        )
+        | st.sampled_from(sorted({keyword for block in BLOCKS for keyword in block.keywords}))
+        | st.text(max_size=8),
+    ),
+    max_size=6,
+)
+
+
+@given(MUTATIONS)
+def test_a_mutated_guide_gives_a_configuration_and_raises_nothing(mutations: list[tuple[int, int, str]]) -> None:
+    text = GUIDE
+    for position, length, replacement in mutations:
+        text = text[:position] + replacement + text[position + length :]
+    built = read(text)
+    assert isinstance(built.config, Config)
+    assert all(found.message for found in built.diagnostics)
+
+
+KEYWORDS = st.sampled_from(sorted({keyword for block in BLOCKS for keyword in block.keywords}))
+WORDS = st.one_of(
+    KEYWORDS,
+    st.integers(-300, 5000).map(str),
+    st.floats().map(str),
+    st.sampled_from(["PASS", "MASTER", "weight", "reverse", "dev", "brd", "+", "10.0.0.1/24", "::1", '"a b"', "chk"]),
+    st.text(max_size=6),
+)
+LINES = st.lists(WORDS, max_size=5).map(" ".join)
+BLOCK_TEXT = st.recursive(
+    LINES,
+    lambda inner: st.tuples(KEYWORDS, LINES, st.lists(inner, max_size=6)).map(
+        lambda parts: f"{parts[0]} {parts[1]} {{\n" + "\n".join(parts[2]) + "\n}"
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.lists(BLOCK_TEXT, max_size=6).map("\n".join) | st.text())
+def test_any_text_gives_a_configuration_and_raises_nothing(text: str) -> None:
+    assert isinstance(read(text).config, Config)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from vrrpd.config.diagnostics import Severity
+from vrrpd.config.load import load
+from vrrpd.config.node import Offline
+from vrrpd.model import Config
+
+GUIDE = (Path(__file__).parent / "data" / "guide.conf").read_bytes()
+GUIDE_2 = GUIDE.replace(b"MASTER", b"BACKUP").replace(b"priority  100", b"priority  99")
+
+
+def written(path: Path, data: bytes, mode: int = 0o644) -> Path:
+    path.write_bytes(data)
+    path.chmod(mode)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("data", "lint"), [(GUIDE, "nopreempt-with-master"), (GUIDE_2, "nopreempt-with-weight")], ids=["lb1", "lb2"]
+)
+def test_both_nodes_of_the_guide_start_with_advice_in_the_files_order(tmp_path: Path, data: bytes, lint: str) -> None:
+    loaded = load(written(tmp_path / "keepalived.conf", data), Offline())
+    assert loaded.starts
+    assert loaded.errors == ()
+    assert [(found.line, found.code) for found in loaded.diagnostics] == [
+        (10, lint),
+        (24, "defined-later"),
+        (27, "preempt-delay-cancelled"),
+    ]
+    assert [found.text for found in loaded.diagnostics] == [
+        "vrrp_instance R1 {",
+        "        chk_haproxy",
+        "    preempt_delay 2",
+    ]
+
+
+def test_a_missing_file_is_one_error_that_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "nosuch.conf"
+    loaded = load(path, Offline())
+    assert loaded.config == Config()
+    assert not loaded.starts
+    assert [str(found) for found in loaded.diagnostics] == [
+        f"{path}: error: cannot be read: No such file or directory (name the file with -f)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "mode", "code"),
+    [
+        (GUIDE, 0o755, "executable"),
+        (b"a\nb \xff\n", 0o644, "not-utf-8"),
+        (b"#" * ((64 << 20) + 1), 0o644, "too-long"),
+    ],
+)
+def test_what_is_no_configuration_is_one_error(tmp_path: Path, data: bytes, mode: int, code: str) -> None:
+    loaded = load(written(tmp_path / "x.conf", data, mode), Offline())
+    assert loaded.config == Config()
+    assert [(found.severity, found.code, found.line) for found in loaded.diagnostics] == [(Severity.ERROR, code, 0)]
+
+
+def test_a_directory_and_a_pipe_are_no_configuration_and_hold_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, code in ((tmp_path, "unreadable"), (tmp_path / "pipe", "not-a-file"), ("a\0b", "unreadable")):
+        assert [found.code for found in load(path, Offline()).diagnostics] == [code]
+
+
+def test_a_file_without_a_router_is_a_warning(tmp_path: Path) -> None:
+    loaded = load(written(tmp_path / "x.conf", b"# nothing\n"), Offline())
+    assert loaded.starts
+    assert [(found.severity, found.code) for found in loaded.diagnostics] == [(Severity.WARNING, "no-router")]
+
+
+@pytest.mark.parametrize(
+    "line", ["auth_pass geheim#x", "autp_pass geheim1", "auth_type PASS auth_pass geheim12345", 'auth_pass "geheim']
+)
+def test_no_line_that_is_shown_shows_a_password(tmp_path: Path, line: str) -> None:
+    text = f"vrrp_instance V {{\ninterface eth0\nvirtual_router_id 1\nauthentication {{\n{line}\n}}\n}}\n"
+    loaded = load(written(tmp_path / "x.conf", text.encode()), Offline())
+    assert any(found.line == 5 for found in loaded.diagnostics)
+    assert "geheim" not in repr(loaded)
+
+
+def test_nothing_in_a_file_can_steer_the_terminal(tmp_path: Path) -> None:
+    loaded = load(written(tmp_path / "x.conf", b"vrrp_instance \x1b[2J\x9b {\n} \x1b]0;x\x07"), Offline())
+    assert loaded.diagnostics
+    for found in loaded.diagnostics:
+        assert f"{found}{found.text}".isprintable()
+
+
+def test_a_long_line_is_shown_in_part(tmp_path: Path) -> None:
+    loaded = load(written(tmp_path / "x.conf", b"nonsense " + b"x" * 5_000), Offline())
+    assert loaded.diagnostics[1].code == "unknown-keyword"
+    assert loaded.diagnostics[1].text == "nonsense " + "x" * 191 + "…"

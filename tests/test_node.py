@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vrrpd.linux.node import ThisNode
+from vrrpd.model import User
+
+NOBODY = User("nobody", 65534, 65534)
+
+
+def script(path: Path, data: bytes, mode: int = 0o755) -> str:
+    path.write_bytes(data)
+    path.chmod(mode)
+    return str(path)
+
+
+def test_interfaces_are_those_of_the_kernel() -> None:
+    node = ThisNode()
+    assert node.has_interface("lo")
+    assert not node.has_interface("nosuch0")
+    assert not node.has_interface("")
+    assert not node.has_interface("a\0b")
+    assert not node.has_interface("é" * 20)
+
+
+def test_a_bare_name_is_looked_for_in_path_in_order(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    script(first / "plain", b"", 0o644)
+    wanted = script(second / "plain", b"#!/bin/sh\n")
+    node = ThisNode(f"{first}:{second}")
+    assert node.find_program("plain") == wanted
+    assert node.find_program("nosuch") is None
+    assert node.find_program("") is None
+    assert node.find_program("a\0b") is None
+    assert ThisNode().find_program("sh") in ("/usr/bin/sh", "/bin/sh")
+
+
+def test_users_and_groups_are_looked_up() -> None:
+    node = ThisNode()
+    assert node.user("root", None) == User("root", 0, 0)
+    assert node.user("root", "daemon") == User("root", 0, 1)
+    assert node.user("nosuchuser", None) is None
+    assert node.user("root", "nosuchgroup") is None
+    assert node.user("a\0b", None) is None
+
+
+def test_programs_and_scripts_that_can_run_are_fine(tmp_path: Path) -> None:
+    node = ThisNode()
+    assert node.why_not_executable("/bin/sh", None) is None
+    assert node.why_not_executable(script(tmp_path / "a", b"#!/bin/sh\nexit 0\n"), None) is None
+    assert node.why_not_executable(script(tmp_path / "b", b"#! /usr/bin/env python3 -B\n"), NOBODY) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "mode", "user", "why"),
+    [
+        (b"#!/bin/sh\n", 0o644, None, "it is not executable: its mode is 0644"),
+        (b"#!/bin/sh\n", 0o700, NOBODY, "it is not executable for user nobody: its mode is 0700"),
+        (b"#!/bin/sh\r\nexit 0\r\n", 0o755, None, "carriage return (Windows line ends)"),
+        (b"#!/no/such/shell\n", 0o755, None, "its interpreter /no/such/shell does not exist"),
+        (b"#!\n", 0o755, None, "names no interpreter"),
+        (b"exit 0\n", 0o755, None, "neither a program nor does its first line begin with #!"),
+        (b"", 0o755, None, "neither a program"),
+    ],
+)
+def test_a_script_that_cannot_run_says_why(tmp_path: Path, data: bytes, mode: int, user: User | None, why: str) -> None:
+    problem = ThisNode().why_not_executable(script(tmp_path / "check", data, mode), user)
+    assert problem is not None
+    assert why in problem
+
+
+def test_what_is_no_file_says_why(tmp_path: Path) -> None:
+    node = ThisNode()
+    assert node.why_not_executable(str(tmp_path / "nosuch"), None) == "no such file or directory"
+    assert node.why_not_executable(str(tmp_path), None) == "it is not a regular file"
+    assert node.why_not_executable("/a\0b", None) == "the name holds a NUL character"
