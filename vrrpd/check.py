@@ -14,6 +14,7 @@ from vrrpd.model import (
     MILLISECOND,
     Authentication,
     AuthenticationType,
+    Mail,
     Script,
     ScriptTracker,
     VirtualAddress,
@@ -62,8 +63,19 @@ def as_json(files: Sequence[Loaded]) -> str:
         "virtual_routers": [_router(router) for file in files for router in file.config.routers],
         "sync_groups": [],
         "scripts": [_script(script) for file in files for script in file.config.scripts],
+        "mail": [_mail(file.config.mail) for file in files],
     }
     return json.dumps(document, indent=2)
+
+
+def _mail(mail: Mail) -> dict[str, Any]:
+    return {
+        "recipients": list(mail.recipients),
+        "sender": mail.sender,
+        "server": mail.server,
+        "port": mail.port,
+        "connect_timeout_ms": mail.connect_timeout // MILLISECOND,
+    }
 
 
 def _diagnostic(found: Diagnostic) -> dict[str, Any]:
