@@ -23,18 +23,23 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
-    if words[:1] == ["lab"]:
-        from vrrpd.lab.entry import main as lab
-
-        return lab(words[1:])
-    options = _parser().parse_args(words)
     try:
-        code: int = options.run(options)
+        code = _dispatch(words)
     except BrokenPipeError:
         code = EXIT_FAILED
         sys.stderr.close()
     except KeyboardInterrupt:
         code = 130
+    return code
+
+
+def _dispatch(words: list[str]) -> int:
+    if words[:1] == ["lab"]:
+        from vrrpd.lab.entry import main as lab
+
+        return lab(words[1:])
+    options = _parser().parse_args(words)
+    code: int = options.run(options)
     return code
 
 

@@ -44,18 +44,13 @@ class _Link:
         return Interface(seen.name, seen.index, seen.up, seen.mac, tuple(self.addresses))
 
     def insert(self, new: AddressSeen) -> None:
-        """Put it where the kernel puts it (inet_insert_ifa)."""
+        """Put it where the kernel puts it."""
         known = self.addresses.get(new.interface)
         if known is not None and (known.scope, known.secondary) == (new.scope, new.secondary):
             return
         self.remove(new.interface)  # a secondary one that was promoted moves
         order = list(self.addresses.values())
-        place = len(order)
-        if isinstance(new.interface, IPv4Interface) and not new.secondary:
-            place = 0
-            for position, other in enumerate(order, start=1):
-                if not other.secondary and new.scope <= other.scope:
-                    place = position
+        place = _place(order, new)
         if place == len(order):
             self.addresses[new.interface] = new
         else:
@@ -64,6 +59,20 @@ class _Link:
 
     def remove(self, interface: IPInterface) -> None:
         self.addresses.pop(interface, None)
+
+
+def _place(order: list[AddressSeen], new: AddressSeen) -> int:
+    """A primary IPv4 address goes behind the last one whose scope is as narrow, the rest to the end.
+
+    So does the kernel's inet_insert_ifa().
+    """
+    if new.secondary or not isinstance(new.interface, IPv4Interface):
+        return len(order)
+    place = 0
+    for position, other in enumerate(order, start=1):
+        if not other.secondary and new.scope <= other.scope and isinstance(other.interface, IPv4Interface):
+            place = position
+    return place
 
 
 class _Inventory:

@@ -41,7 +41,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import IFF_LOWER_UP, IFF_UP, ifinfmsg
 from vrrpd.model import IPInterface, VirtualAddress
 
 ADDRESS_PROTOCOL = 112
-"""Our mark on an address (IFA_PROTO, from Linux 5.18 on): `ip address show proto 112`. keepalived's is 18."""
+"""Our mark on an address (IFA_PROTO, from Linux 5.18 on; iproute2 6.3 shows it). keepalived's is 18."""
 
 EVENT_GROUPS = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR
 BUFFER_SIZE = 65536
