@@ -88,7 +88,7 @@ class ControlServer:
     def _reply(self, line: bytes, uid: int) -> Json:
         try:
             request = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):  # the second for brackets nested without end
             return {"error": "the request is not JSON"}
         if not isinstance(request, dict):
             return {"error": "the request is not an object"}

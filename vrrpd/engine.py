@@ -231,6 +231,8 @@ class Engine:
         return actions
 
     def _arm(self, record: Record) -> None:
+        if self.records.get(record.identity) is not record:
+            return  # It has ended, and the deadline of this identity is its successor's.
         candidates = (fsm.deadline(record.state), record.asking.next_at, record.repair.next_at)
         self._agenda.set(record.identity, min((at for at in candidates if at is not None), default=None))
 
@@ -331,7 +333,8 @@ class Engine:
 
     def _halt(self, record: Record, why: Why, now: Instant) -> Actions:
         record.wanted, record.leaving, record.successor = False, why, None
-        return self._step(record, Shutdown(why), now) + self._reconcile(record, now)
+        actions = self._step(record, Shutdown(why), now)
+        return actions + self._reconcile(record, now) if record.identity in self.records else actions
 
     def _refresh(self, record: Record, now: Instant) -> Actions:
         """Something that a router depends on has changed: its parameters, its faults, and then itself."""
@@ -522,6 +525,7 @@ class Engine:
                 actions += self._reconcile(record, now)
         for router in wanted.values():
             actions += self._admit(router, now)
+        self._forget_checks()
         return actions
 
     def _index_addresses(self, routers: Iterable[VirtualRouter]) -> None:

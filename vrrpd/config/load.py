@@ -48,7 +48,8 @@ def load(path: str | PathLike[str], node: Node) -> Loaded:
         return Loaded(name, Config(), findings.all())
     parsed = parse(text, name)
     built = build(parsed.statements, node)
-    if not built.config.routers:
+    broken = any(found.severity is Severity.ERROR for found in parsed.diagnostics + built.diagnostics)
+    if not built.config.routers and not broken:
         findings.warning(Spot(name), "no-router", "no virtual router is configured: nothing will be done")
     found = in_order(
         parsed.diagnostics + built.diagnostics + lint(built.config, built.routers, built.scripts) + findings.all()

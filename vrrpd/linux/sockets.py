@@ -109,8 +109,6 @@ class RawNetwork:
         port = self._ports.get(interface)
         if port is None:
             raise OSError(errno.ENOTCONN, "no socket is open", interface)
-        # An ICMP error, which anyone on the LAN can forge, waits here to be reported instead of sending.
-        port.sender.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         port.sender.send(payload)
 
     def send_frames(self, device: str, frames: Sequence[bytes]) -> None:
@@ -241,7 +239,6 @@ def _open_receiver(listener: Listener) -> socket.socket:
 
 def _open_sender(listener: Listener) -> socket.socket:
     with _opening(socket.AF_INET, IPPROTO_VRRP) as sock:
-        attach_filter(sock, DROP_ALL)  # a raw socket receives too
         sock.setsockopt(socket.SOL_SOCKET, SO_BINDTOIFINDEX, listener.index)
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, _membership(listener))
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, TTL)
@@ -252,7 +249,7 @@ def _open_sender(listener: Listener) -> socket.socket:
         # Without it a packet that a full queue has dropped counts as sent.
         sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
         sock.bind((str(listener.source), 0))
-        sock.connect((str(listener.group), 0))
+        sock.connect((str(listener.group), 0))  # and so receives nothing: no packet comes from a group
         return sock
 
 

@@ -1,0 +1,332 @@
+"""What runs on a node: the real engine as `Runtime` drives it, or a peer's model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from ipaddress import IPv4Address, IPv4Interface
+from typing import Protocol
+
+from vrrpd.actions import (
+    Action,
+    AddressAnnounced,
+    AddressesApplied,
+    CheckFinished,
+    ConfigChanged,
+    Event,
+    Halt,
+    InterfaceChanged,
+    RouterAction,
+    RunCheck,
+    SendFailed,
+    TimePassed,
+)
+from vrrpd.engine import Engine
+from vrrpd.model import (
+    MULTICAST_GROUP,
+    SECOND,
+    Config,
+    Duration,
+    Identity,
+    Instant,
+    Interface,
+    IPAddress,
+    ScriptResult,
+    VirtualRouter,
+)
+from vrrpd.peers import Announce, Hold, KeepalivedRouter, LetGo, Outputs, PeerRouter, Send, StrictRouter
+from vrrpd.records import Record
+from vrrpd.simulate.addressqueue import AddressQueue, Changes, Followup, Results
+from vrrpd.simulate.lan import ipv4_packet
+from vrrpd.simulate.node import Node
+from vrrpd.simulate.plan import Kind
+from vrrpd.states import (
+    AddAddresses,
+    AnnounceAddresses,
+    BidFarewell,
+    Effect,
+    Master,
+    Reason,
+    RemoveAddresses,
+    SendAdvertisement,
+    StateChanged,
+    Why,
+)
+
+STOP_LIMIT: Duration = 12 * SECOND
+STOPPED = Why(Reason.STOPPED, "vrrpd was stopped")
+_GONE = Why(Reason.STOPPED, "it is no longer in the configuration")
+
+
+class Listener(Protocol):
+    """Who is told what daemons do."""
+
+    def sent(self, node: Node, router: VirtualRouter, message: bytes, *, farewell: bool) -> None:
+        """An advertisement, or what the machine asked to be sent and the node could not."""
+
+    def changed(self, node: Node, router: VirtualRouter, change: tuple[str, str, str]) -> None:
+        """A router's state: old, new, and the reason."""
+
+    def heard(self, node: Node, device: str, content: bytes) -> None:
+        """A packet has reached a daemon."""
+
+    def woken(self, node: Node, deadline: Instant | None) -> None:
+        """A timer's turn is over, and this is the next deadline."""
+
+
+class VrrpdDaemon:
+    """The engine, with `Runtime`'s turn around it. `remembers`: it may use the refresh memory."""
+
+    def __init__(self, node: Node, listener: Listener, *, remembers: bool) -> None:
+        self.engine = Engine()
+        self.queue = AddressQueue(self)
+        self.ending = False
+        self._node = node
+        self._listener = listener
+        self._remembers = remembers
+        self._timer_at: Instant | None = None
+        self._identification = 0
+
+    # --- in ---
+
+    def begin(self) -> None:
+        """Interfaces first, then the configuration, as in `daemon`."""
+        for device in self._node.ports:
+            self._turn(InterfaceChanged(device, self._node.interface(device)))
+        self.configure(self._node.config)
+
+    def configure(self, config: Config) -> None:
+        """Run this configuration."""
+        self._turn(ConfigChanged(config, _GONE))
+
+    def end(self) -> None:
+        """Hand over, then go."""
+        self.ending = True
+        self._turn(ConfigChanged(Config(), STOPPED))
+        self._node.at(self._node.clock() + STOP_LIMIT, self._node.daemon_gone)
+        if self.queue.idle:
+            self.on_idle()
+
+    def halt(self) -> None:
+        """Give up everything at once."""
+        self._turn(Halt(STOPPED))
+
+    def packet(self, device: str, content: bytes) -> None:
+        """A datagram."""
+        self._listener.heard(self._node, device, content)
+        actions = self.engine.receive(device, content, self._node.clock())
+        if not self._remembers:
+            for record in self.engine.records.values():
+                record.memory = None
+        if actions:
+            self._apply(actions)
+        self._rearm()
+
+    def announcement(self, device: str, address: IPAddress, mac: bytes, at: Instant) -> None:
+        """A gratuitous ARP."""
+        self._turn(AddressAnnounced(device, address, mac, at))
+
+    def interface(self, name: str, interface: Interface) -> None:
+        """A device is so now."""
+        self._turn(InterfaceChanged(name, interface))
+
+    def wake(self) -> None:
+        """The timer."""
+        now, due = self._node.clock(), self._timer_at
+        if due is None or now < due:
+            return  # A timer that was set again since.
+        self._timer_at = None
+        self._apply(self.engine.handle(TimePassed(), now))
+        self._rearm()
+        self._listener.woken(self._node, self.engine.deadline())
+
+    # --- the turn ---
+
+    def _turn(self, event: Event) -> None:
+        self._apply(self.engine.handle(event, self._node.clock()))
+        self._rearm()
+
+    def _rearm(self) -> None:
+        deadline = self.engine.deadline()
+        if deadline is not None and (self._timer_at is None or deadline < self._timer_at):
+            self._timer_at = deadline
+            self._node.at(deadline + self._node.plan.lag, self.wake)
+
+    def _apply(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case RouterAction(router, effect):
+                    self._perform(router, effect)
+                case RunCheck(script):
+                    self._node.check(script, partial(self._on_check_finished, script.name))
+                case _:
+                    self._node.note(self._node, type(action).__name__)
+
+    def _perform(self, router: VirtualRouter, effect: Effect) -> None:
+        match effect:
+            case SendAdvertisement(message, is_retry):
+                if self._node.sends_fail:
+                    self._soon(SendFailed(router.identity, is_retry))
+                else:
+                    self._send(router.interface, message)
+                self._listener.sent(self._node, router, message, farewell=False)
+            case AddAddresses(addresses):
+                self.queue.want(router.identity, addresses, present=True)
+            case RemoveAddresses(addresses):
+                self.queue.want(router.identity, addresses, present=False)
+            case AnnounceAddresses() | BidFarewell():
+                self.queue.follow(router.identity, effect)
+            case StateChanged(old, new, why):
+                change = (type(old).__name__, type(new).__name__, why.reason.value)
+                self._node.note(self._node, f"{router.name} {change[0]} -> {change[1]}: {why.words}")
+                self._listener.changed(self._node, router, change)
+
+    def _soon(self, event: Event) -> None:
+        self._node.at(self._node.clock(), self._turn, event)
+
+    def _send(self, device: str, message: bytes) -> None:
+        record = self.record(device, message[1])
+        p = None if record is None else record.parameters
+        source = self._source(device) if p is None else p.primary_address
+        if isinstance(source, IPv4Address):
+            self._identification = (self._identification + 1) & 0xFFFF
+            group = self.engine.config.multicast_group
+            packet = ipv4_packet(source, group, self._identification, message)
+            self._node.note(self._node, f"sends priority {message[2]} of {message[1]}")
+            self._node.lans[device].send_packet(self._node.ports[device], packet)
+
+    def record(self, device: str, vrid: int) -> Record | None:
+        """The router of that VRID on that device."""
+        for record in self.engine.records.values():
+            if record.router.interface == device and record.router.vrid == vrid:
+                return record
+        return None
+
+    def _source(self, device: str) -> IPAddress:
+        """The socket outlives its router: a farewell still leaves from the device's own address."""
+        return next(link.address.ip for link in self._node.plan.links if link.device == device)
+
+    def _on_check_finished(self, name: str, result: ScriptResult) -> None:
+        self._turn(CheckFinished(name, result))
+
+    # --- the address queue's owner ---
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """In a turn of its own."""
+        self._node.at(self._node.clock(), call)
+
+    def submit(self, changes: Changes, done: Callable[[Results], None]) -> None:
+        """To the kernel."""
+        self._node.submit(changes, done)
+
+    def on_results(self, results: Results) -> None:
+        """From the kernel."""
+        self._turn(AddressesApplied(results))
+
+    def on_followup(self, identity: Identity, followup: Followup) -> None:
+        """It is true now, so it may be said."""
+        match followup:
+            case AnnounceAddresses(frames, repeat):
+                for frame in frames:
+                    self._node.note(self._node, f"announces {frame.address} {repeat} times")
+                    port = self._node.ports[frame.device]
+                    self._node.lans[frame.device].send_frames(port, frame.content, repeat)
+            case BidFarewell(message, unless_by):
+                if self._node.clock() > unless_by and not self._node.sends_fail:
+                    self._send(identity[0], message)
+
+    def on_idle(self) -> None:
+        """The kernel has caught up."""
+        if self.ending and self.engine.idle:
+            self._node.daemon_gone()
+
+    # --- what a crash leaves ---
+
+    def masters(self) -> list[VirtualRouter]:
+        """Who would have to resign if this process were killed now."""
+        return [r.router for r in self.engine.records.values() if isinstance(r.state, Master)]
+
+
+class PeerDaemon:
+    """Routers that are not ours. Their kernel work is done within the turn."""
+
+    def __init__(self, node: Node, listener: Listener) -> None:
+        self._node = node
+        self._listener = listener
+        self._timer_at: Instant | None = None
+        self._identification = 0
+        macs = {device: port.mac for device, port in node.ports.items()}
+        model: type[PeerRouter] = StrictRouter if node.plan.kind is Kind.RFC else KeepalivedRouter
+        self.routers = [model(r, self._address(r.interface), macs) for r in node.config.routers]
+
+    def _address(self, device: str) -> IPv4Address:
+        address = next(link.address for link in self._node.plan.links if link.device == device)
+        if not isinstance(address, IPv4Interface):
+            raise TypeError("a peer speaks IPv4")
+        return address.ip
+
+    def begin(self) -> None:
+        """Start every router; what a predecessor left is removed."""
+        for peer in self.routers:
+            self._do(peer, [LetGo()])
+            self._run(peer, peer.start)
+
+    def end(self) -> None:
+        """Stop every router."""
+        for peer in self.routers:
+            self._run(peer, lambda _, peer=peer: peer.stop())
+        self._node.daemon_gone()
+
+    def packet(self, device: str, content: bytes) -> None:
+        """A datagram."""
+        self._listener.heard(self._node, device, content)
+        for peer in self.routers:
+            if peer.router.interface == device:
+                self._run(peer, partial(peer.receive, content))
+
+    def announcement(self, device: str, address: IPAddress, mac: bytes, at: Instant) -> None:
+        """They do not look at gratuitous ARP."""
+
+    def interface(self, name: str, interface: Interface) -> None:
+        """A fault of its device stops a router, and its end starts it."""
+        for peer in self.routers:
+            if peer.router.interface == name:
+                if not interface.up:
+                    self._run(peer, lambda _, peer=peer: peer.stop())
+                elif peer.state == "Initialize":
+                    self._run(peer, peer.start)
+
+    def wake(self) -> None:
+        """The timer."""
+        self._timer_at = None
+        for peer in self.routers:
+            self._run(peer, peer.tick)
+
+    def _run(self, peer: PeerRouter, call: Callable[[Instant], Outputs]) -> None:
+        before = peer.state
+        self._do(peer, call(self._node.clock()))
+        if peer.state != before:
+            self._node.note(self._node, f"{peer.router.name} {before} -> {peer.state}")
+            self._listener.changed(self._node, peer.router, (before, peer.state, ""))
+        deadline = min((at for p in self.routers if (at := p.deadline()) is not None), default=None)
+        if deadline is not None and (self._timer_at is None or deadline < self._timer_at):
+            self._timer_at = deadline
+            self._node.at(deadline + self._node.plan.lag, self.wake)
+
+    def _do(self, peer: PeerRouter, outputs: Outputs) -> None:
+        device = peer.router.interface
+        for output in outputs:
+            match output:
+                case Send(message):
+                    self._identification = (self._identification + 1) & 0xFFFF
+                    packet = ipv4_packet(peer.address, MULTICAST_GROUP, self._identification, message)
+                    self._node.note(self._node, f"sends priority {message[2]} of {message[1]}")
+                    self._node.lans[device].send_packet(self._node.ports[device], packet)
+                    self._listener.sent(self._node, peer.router, message, farewell=False)
+                case Hold():
+                    self._node.apply([(address, True) for address in peer.router.addresses])
+                case LetGo():
+                    self._node.apply([(address, False) for address in peer.router.addresses])
+                case Announce(frames, repeat):
+                    for name, frame in frames:
+                        self._node.lans[name].send_frames(self._node.ports[name], frame, repeat)
