@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +12,9 @@ import pytest
 
 _OUTSIDE = "VRRPD_TESTS_OUTSIDE"
 """The network namespace that the run was started in, so that an inherited variable alone convinces nobody."""
+
+_XDIST_WORKER = "PYTEST_XDIST_WORKER"
+_CLONE_NEWNS, _CLONE_NEWNET = 0x0002_0000, 0x4000_0000
 
 _ENTER_WORLD = """
 set -e
@@ -38,6 +43,14 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     pytest_again = [sys.executable, "-m", "pytest", *config.invocation_params.args]
     environment = {**os.environ, _OUTSIDE: _network_namespace()}
     os.execvpe(world[0], [*world, *pytest_again], environment)  # noqa: S606  no shell is wanted
+
+
+def pytest_configure() -> None:
+    """Workers of a parallel run each have a world of their own, within the run's, as names in them are the same."""
+    if _XDIST_WORKER in os.environ:
+        if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNS | _CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "no namespaces for a worker")
+        subprocess.run(["sh", "-c", _ENTER_WORLD, "sh", "true"], check=True)
 
 
 @pytest.fixture(autouse=True, scope="session")

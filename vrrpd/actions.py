@@ -53,7 +53,7 @@ class AddressAnnounced:
 class CheckFinished:
     """A run of a check script has ended."""
 
-    script: str
+    script: Script
     result: ScriptResult
 
 

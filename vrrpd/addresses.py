@@ -57,14 +57,14 @@ class AddressBook:
         due.confirmed = False
         return True
 
-    def is_needed_by(self, router: Identity, address: VirtualAddress) -> bool:
-        """It is due, for this router."""
-        due = self._due.get(address.key)
-        return due is not None and router in due.needed_by
-
     def unconfirmed(self, addresses: Iterable[VirtualAddress]) -> tuple[VirtualAddress, ...]:
         """Those that are due and that the kernel has not confirmed."""
         return tuple(a for a in addresses if (due := self._due.get(a.key)) is not None and not due.confirmed)
+
+    def is_refused(self, key: Key) -> bool:
+        """The kernel has said no."""
+        due = self._due.get(key)
+        return due is not None and due.error != 0
 
     def error(self, addresses: Iterable[VirtualAddress]) -> int:
         """The first errno among them; 0 when there is none."""

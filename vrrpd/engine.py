@@ -40,6 +40,7 @@ from vrrpd.model import (
     Interface,
     IPAddress,
     IPInterface,
+    Script,
     ScriptResult,
     VirtualAddress,
     VirtualRouter,
@@ -227,13 +228,16 @@ class Engine:
             actions += self._ask(record, now)
         if record.repair.is_due(now):
             actions += self._repair(record, now)
+        if record.repair.is_over(now):
+            record.repair.retry_at = record.addresses_refused = None
+            actions += self._refresh(record, now)
         self._arm(record)
         return actions
 
     def _arm(self, record: Record) -> None:
         if self.records.get(record.identity) is not record:
             return  # It has ended, and the deadline of this identity is its successor's.
-        candidates = (fsm.deadline(record.state), record.asking.next_at, record.repair.next_at)
+        candidates = (fsm.deadline(record.state), record.asking.next_at, record.repair.next_at, record.repair.retry_at)
         self._agenda.set(record.identity, min((at for at in candidates if at is not None), default=None))
 
     # --- the machine ---
@@ -267,6 +271,9 @@ class Engine:
                 effect = RemoveAddresses(self._as_found(gone))
                 if not isinstance(record.state, Master | Resigning):
                     record.repair.suspend()
+            case AnnounceAddresses(frames, repeat):
+                there = (f for f in frames if not self.book.is_refused((f.address, f.device)))
+                effect = AnnounceAddresses(tuple(there), repeat)
             case StateChanged():
                 self._note(record, effect, now)
             case _:
@@ -395,7 +402,9 @@ class Engine:
         p = record.parameters
         if p is None or not isinstance(record.state, Master) or not self._is_worse(record):
             return []
-        if record.best_rival is not None and record.best_rival < p.priority:
+        # A rival was perhaps as ill as we are now when it was heard: it is given what we have lost.
+        lost = record.router.priority - p.priority
+        if record.best_rival is not None and record.best_rival + lost < p.priority:
             return []
         record.asking.last_at = now
         words = tracking.lowering_words(record.router.scripts, self.checks)
@@ -403,10 +412,11 @@ class Engine:
 
     # --- checks ---
 
-    def _check_finished(self, name: str, result: ScriptResult, now: Instant) -> Actions:
+    def _check_finished(self, script: Script, result: ScriptResult, now: Instant) -> Actions:
+        name = script.name
         check = self.checks.get(name)
-        if check is None:
-            return []
+        if check is None or check.script != script:
+            return []  # A reload has replaced it; what the old one says concerns nobody.
         after = self.checks[name] = tracking.finished(check, result, now)
         if after.state is check.state:
             return []
@@ -444,13 +454,10 @@ class Engine:
     def _repair(self, record: Record, now: Instant) -> Actions:
         """Addresses are missing, or were refused some time ago: try again, or give up being Master."""
         record.repair.next_at = None
-        if record.addresses_refused is not None:
-            record.addresses_refused = None
-            return self._refresh(record, now)
         missing, p = self.book.unconfirmed(record.router.addresses), record.parameters
         if p is None or not missing or not isinstance(record.state, Master):
             return []
-        hopeless = record.repair.is_hopeless(self._patience(record), now)
+        hopeless = record.repair.is_hopeless(now)
         if hopeless and len(missing) == len(record.router.addresses):
             return self._refuse_addresses(record, now)
         record.repair.again(now)
@@ -493,7 +500,7 @@ class Engine:
                 actions += self._refresh(record, now)
             if any(a.device == name and a.ip in lost for a in record.router.addresses):
                 record.counters["addresses_lost"] += 1
-                record.repair.lost(now)
+                record.repair.lost(self._patience(record), now)
                 if record.repair.is_due(now):
                     actions += self._repair(record, now)
                 self._arm(record)
@@ -509,13 +516,14 @@ class Engine:
         running = bool(self.records)
         self.config = config
         self._phases = grid.phases(config.routers)
-        self._virtual = faults.virtual_addresses(config)
+        self._virtual = faults.virtual_addresses((*config.routers, *(r.router for r in self.records.values())))
         self._index_addresses((*config.routers, *(record.router for record in self.records.values())))
         self._change_checks(config, now, running=running)
         actions: Actions = []
         wanted = {router.identity: router for router in config.routers}
         for identity, record in list(self.records.items()):
             router = wanted.pop(identity, None)
+            record.memory = None
             if router is not None and record.wanted:
                 record.router = router
                 actions += self._refresh(record, now)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Interface
 
 from vrrpd import tracking
-from vrrpd.model import Config, Interface, IPAddress, VirtualRouter
+from vrrpd.model import Interface, IPAddress, VirtualRouter
 from vrrpd.records import Fault, FaultKind, Record
 from vrrpd.tracking import Check, CheckState
 
@@ -30,9 +30,9 @@ def deafens(fault: Fault, router: VirtualRouter) -> bool:
             return False
 
 
-def virtual_addresses(config: Config) -> frozenset[IPAddress]:
+def virtual_addresses(routers: Iterable[VirtualRouter]) -> frozenset[IPAddress]:
     """What no advertisement may come from: an owner's addresses are its own, the others move."""
-    return frozenset(address.ip for router in config.routers if not router.is_owner for address in router.addresses)
+    return frozenset(address.ip for router in routers if not router.is_owner for address in router.addresses)
 
 
 def primary_address(interface: Interface, virtual: frozenset[IPAddress]) -> IPv4Address | None:

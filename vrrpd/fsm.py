@@ -192,7 +192,8 @@ def _backup(p: Parameters, state: Backup, event: Event, now: Instant) -> tuple[S
             return new, (StateChanged(state, new, why),)
         case ParametersChanged(previous):
             added = _without(p.router.addresses, previous.router.addresses)
-            return _backup_adapts(p, previous, state), (RemoveAddresses(added),) if added else ()
+            sweep = added and not p.router.is_owner
+            return _backup_adapts(p, previous, state), (RemoveAddresses(added),) if sweep else ()
         case Startup() | Resume() | AddressAnnounced() | SendFailed():
             return state, ()
         case _:
@@ -201,15 +202,11 @@ def _backup(p: Parameters, state: Backup, event: Event, now: Instant) -> tuple[S
 
 def _backup_hears(p: Parameters, state: Backup, event: AdvertisementReceived, now: Instant) -> Backup:
     advertisement = event.advertisement
-    version, interval = p.router.version, state.master_adver_interval
+    interval = state.master_adver_interval
     if advertisement.priority == 0:
-        wait = skew_time(version, p.priority, interval)
-        if p.holds_back:
-            # Departure: a Master that only asks keeps its addresses so long; one that left gets a worse heir late.
-            wait += asking_time(p)
         return replace(
             state,
-            master_down_at=now + wait,
+            master_down_at=now + _heir_wait(p, interval),
             cause=Reason.MASTER_GAVE_UP,
             master=event.source,
             master_priority=0,
@@ -225,6 +222,13 @@ def _backup_hears(p: Parameters, state: Backup, event: AdvertisementReceived, no
             return replace(refresh(p, state, event, now), preempt_at=preempt_at)
         state = replace(state, preempt_at=preempt_at)
     return _backup_outranks(p, state, event, now)
+
+
+def _heir_wait(p: Parameters, interval: Duration) -> Duration:
+    """From a priority 0 until we take over."""
+    wait = skew_time(p.router.version, p.priority, interval)
+    # Departure: a Master that only asks keeps its addresses so long; one that left gets a worse heir late.
+    return wait + asking_time(p) if p.holds_back else wait
 
 
 def _backup_outranks(p: Parameters, state: Backup, event: AdvertisementReceived, now: Instant) -> Backup:
@@ -254,6 +258,8 @@ def _backup_adapts(p: Parameters, previous: Parameters, state: Backup) -> Backup
     if state.cause is Reason.MASTER_SILENT or state.cause is Reason.PREEMPTING:
         before = master_down_interval(previous, state.master_adver_interval)
         shift = master_down_interval(p, interval) - before
+    elif state.cause is Reason.MASTER_GAVE_UP:
+        shift = _heir_wait(p, interval) - _heir_wait(previous, state.master_adver_interval)
     else:
         shift = skew_time(p.router.version, p.priority, interval) - skew_time(
             previous.router.version, previous.priority, state.master_adver_interval
@@ -289,7 +295,6 @@ def _become_master(p: Parameters, state: State, why: Why, now: Instant) -> tuple
         adver_at=_next_on_grid(p, now),
         since=now,
         sent_at=now,
-        announced_at=now,
         announce_at=now + delay if delay else None,
         announce_repeat=p.router.announcing.master_repeat,
         relieved=state.master if isinstance(state, Backup) and early else None,
@@ -339,7 +344,7 @@ def _master_ticks(p: Parameters, state: Master, now: Instant) -> tuple[State, Ef
         state = replace(state, adver_at=adver_at, sent_at=now, extra_at=None, extra_is_retry=False)
     if state.announce_at is not None and now >= state.announce_at:
         effects.append(AnnounceAddresses(p.announcement, state.announce_repeat))
-        state = replace(state, announce_at=None, announced_at=now)
+        state = replace(state, announce_at=None)
     return state, tuple(effects)
 
 
@@ -351,7 +356,8 @@ def _master_hears(p: Parameters, state: Master, event: AdvertisementReceived, no
         return state, ()
     # RFC 9568 section 6.4.3: answer a losing advertisement at once, so that its sender gives way.
     state, effects = _send_soon(p, state, now)
-    if theirs == 0 or now - state.announced_at < ANSWER_ANNOUNCEMENTS_APART:
+    answered = state.answered_at is not None and now - state.answered_at < ANSWER_ANNOUNCEMENTS_APART
+    if theirs == 0 or answered:
         return state, effects
     # A rival may have drawn hosts to itself (a healed split): they learn our MAC again.
     announcing = p.router.announcing
@@ -362,7 +368,7 @@ def _master_hears(p: Parameters, state: Master, event: AdvertisementReceived, no
             announce_repeat=announcing.lower_priority_repeat,
         )
     announce = AnnounceAddresses(p.announcement, announcing.lower_priority_repeat)
-    return replace(state, announced_at=now), (*effects, announce)
+    return replace(state, answered_at=now), (*effects, announce)
 
 
 def _yield_to(p: Parameters, state: Master, event: AdvertisementReceived, now: Instant) -> tuple[State, Effects]:
@@ -381,10 +387,10 @@ def _yield_to(p: Parameters, state: Master, event: AdvertisementReceived, now: I
 def _master_adapts(p: Parameters, previous: Parameters, state: Master, now: Instant) -> tuple[State, Effects]:
     """What it says or holds has changed: both at once."""
     effects: Effects = ()
-    if p.advertisement != previous.advertisement:
-        state, effects = _send_soon(p, state, now)
     if (p.phase, p.router.advertisement_interval) != (previous.phase, previous.router.advertisement_interval):
         state = replace(state, adver_at=_next_on_grid(p, now))
+    if p.advertisement != previous.advertisement:
+        state, effects = _send_soon(p, state, now)
     removed = _without(previous.router.addresses, p.router.addresses)
     added = _without(p.router.addresses, previous.router.addresses)
     if removed:
@@ -402,7 +408,7 @@ def _send_soon(p: Parameters, state: Master, now: Instant) -> tuple[Master, Effe
     if now >= earliest:
         sent = replace(state, sent_at=now, extra_at=None, extra_is_retry=False)
         return sent, (SendAdvertisement(p.advertisement),)
-    if earliest >= state.adver_at:
+    if earliest >= state.adver_at or state.extra_at is not None:
         return state, ()
     return replace(state, extra_at=earliest, extra_is_retry=False), ()
 
@@ -432,6 +438,8 @@ def _resigning(p: Parameters, state: Resigning, event: Event, now: Instant) -> t
         case AdvertisementReceived():
             return _resigning_hears(p, state, event, now), ()
         case AddressAnnounced(mac, at):
+            if at < state.resigned_at:
+                return state, ()
             return _hand_over(p, replace(state, heir_at=at), str(state.heir or mac), now)
         case Resign(why, then):
             # A second request sharpens what follows; another priority 0 would only restart the heir's timer.

@@ -57,6 +57,8 @@ class KernelQueue:
         self._on_results = on_results
         self._on_followup = on_followup
         self._on_idle = on_idle
+        self._wanted: dict[VirtualAddress, bool] = {}
+        """In the order of the newest request: two routers may want the same address, one after the other."""
         self._waiting: dict[Identity, _Work] = {}
         self._under_way: dict[Identity, _Work] = {}
         self._ledger_changed = False
@@ -89,11 +91,16 @@ class KernelQueue:
         self._wake()
 
     def _want(self, router: Identity, addresses: Iterable[VirtualAddress], *, present: bool) -> None:
-        work = self._waiting.setdefault(router, _Work())
-        work.wanted.update(dict.fromkeys(addresses, present))
-        work.followups = []
-        if (earlier := self._under_way.get(router)) is not None:
-            earlier.followups = []
+        addresses = tuple(addresses)
+        for address in addresses:
+            self._wanted.pop(address, None)
+            self._wanted[address] = present
+        gone = set() if present else {address.key for address in addresses}
+        self._waiting.setdefault(router, _Work()).wanted.update(dict.fromkeys(addresses, present))
+        for work in (self._waiting[router], self._under_way.get(router)):
+            if work is not None:
+                kept = (f for f in work.followups if not isinstance(f, BidFarewell))
+                work.followups = [_without(followup, gone) for followup in kept]
         self._wake()
 
     def _wake(self) -> None:
@@ -103,11 +110,8 @@ class KernelQueue:
     async def _work(self) -> None:
         while self._waiting or self._ledger_changed:
             self._under_way, self._waiting, self._ledger_changed = self._waiting, {}, False
-            changes = [
-                AddressChange(address, present)
-                for work in self._under_way.values()
-                for address, present in work.wanted.items()
-            ]
+            changes = [AddressChange(address, present) for address, present in self._wanted.items()]
+            self._wanted = {}
             masters = self._ledger.masters()
             errors = await self._loop.run_in_executor(self._executor, self._commit, changes, masters)
             self._tell(changes, errors)

@@ -112,7 +112,7 @@ class Record:
         known = self.conflicts.get(key)
         if known is None:
             if len(self.conflicts) >= CONFLICTS_MAX:
-                return None
+                del self.conflicts[min(self.conflicts, key=lambda k: self.conflicts[k].last)]
             known = self.conflicts[key] = Conflict(str(peer), what, theirs, ours, 1, now, now)
             return known
         known.theirs, known.ours, known.last = theirs, ours, now

@@ -44,49 +44,60 @@ class Asking:
 
 @dataclass(slots=True)
 class Repair:
-    """When missing addresses are tried again, or an address fault is over."""
+    """When missing addresses are tried again, and when an address fault is over."""
 
     next_at: Instant | None = None
     pause: Duration = 0
-    unconfirmed_since: Instant | None = None
+    hopeless_at: Instant | None = None
+    """From then on they have been missing for as long as peers would wait for a dead Master."""
     lost_at: Instant | None = None
+    retry_at: Instant | None = None
+    """When it may be Master again after the kernel refused all of its addresses."""
+    retry_pause: Duration = 0
 
     def expect(self, patience: Duration, now: Instant) -> None:
         """Addresses have been asked for; the kernel has so long to confirm them."""
-        self.unconfirmed_since, self.next_at = now, now + patience
+        self.hopeless_at = self.next_at = now + patience
 
     def again(self, now: Instant) -> None:
         """Some are missing: try once more, at growing intervals."""
-        self._wait(REPAIR_PAUSE_FIRST, now)
+        self.pause = min(max(self.pause * 2, REPAIR_PAUSE_FIRST), REPAIR_PAUSE_MAX)
+        self.next_at = now + self.pause
+        if self.hopeless_at is not None and now < self.hopeless_at:
+            self.next_at = min(self.next_at, self.hopeless_at)
 
-    def lost(self, now: Instant) -> None:
+    def lost(self, patience: Duration, now: Instant) -> None:
         """Somebody else took one away: put it back at once, but not in a race without end."""
         if self.lost_at is None or now - self.lost_at >= REPAIR_PAUSE_FIRST:
             self.next_at = now
         else:
             self.again(now)
         self.lost_at = now
+        if self.hopeless_at is None:
+            self.hopeless_at = now + patience
 
     def refused(self, now: Instant) -> None:
         """None is there: let others be Master for a while."""
-        self._wait(REFUSED_PAUSE_FIRST, now)
+        self.retry_pause = min(max(self.retry_pause * 2, REFUSED_PAUSE_FIRST), REPAIR_PAUSE_MAX)
+        self.retry_at = now + self.retry_pause
 
     def is_due(self, now: Instant) -> bool:
         """It is time to look."""
         return self.next_at is not None and now >= self.next_at
 
-    def is_hopeless(self, patience: Duration, now: Instant) -> bool:
+    def is_over(self, now: Instant) -> bool:
+        """Others have been Master for long enough."""
+        return self.retry_at is not None and now >= self.retry_at
+
+    def is_hopeless(self, now: Instant) -> bool:
         """They have been missing for longer than peers would wait for a dead Master."""
-        return self.unconfirmed_since is not None and now >= self.unconfirmed_since + patience
+        return self.hopeless_at is not None and now >= self.hopeless_at
 
     def rest(self) -> None:
         """All are there."""
-        self.unconfirmed_since, self.next_at, self.pause = None, None, 0
+        self.suspend()
+        self.retry_pause = 0
 
     def suspend(self) -> None:
-        """None is due any more; how often it failed is kept."""
-        self.unconfirmed_since, self.next_at = None, None
-
-    def _wait(self, least: Duration, now: Instant) -> None:
-        self.pause = min(max(self.pause * 2, least), REPAIR_PAUSE_MAX)
-        self.next_at = now + self.pause
+        """None is due any more."""
+        self.hopeless_at, self.next_at, self.pause = None, None, 0

@@ -35,7 +35,7 @@ from vrrpd.actions import (
 from vrrpd.engine import Engine
 from vrrpd.kernelwork import Followup, KernelQueue, Results
 from vrrpd.ledger import Ledger, MasterHere
-from vrrpd.model import SECOND, Config, Duration, Identity, Instant, Interface, ScriptResult, VirtualRouter
+from vrrpd.model import SECOND, Config, Duration, Identity, Instant, Interface, Script, ScriptResult, VirtualRouter
 from vrrpd.ports import Announcement, Kernel, Listener, Network, Scripts
 from vrrpd.records import Record
 from vrrpd.states import (
@@ -127,8 +127,8 @@ class Runtime:
         self._apply(self.engine.handle(TimePassed(), now))
         self._rearm()
 
-    def _on_check_finished(self, name: str, result: ScriptResult) -> None:
-        self._turn(CheckFinished(name, result))
+    def _on_check_finished(self, script: Script, result: ScriptResult) -> None:
+        self._turn(CheckFinished(script, result))
 
     def _on_results(self, results: Results) -> None:
         for address, present, error in results:
@@ -159,7 +159,7 @@ class Runtime:
                 case RouterAction(router, effect):
                     self._perform(router, effect)
                 case RunCheck(script):
-                    self._scripts.run(script, partial(self._on_check_finished, script.name))
+                    self._scripts.run(script, partial(self._on_check_finished, script))
                 case CheckChanged(check):
                     self._log.info("check changed", check=check.script.name, state=check.state, why=check.words)
                 case FaultsChanged(router, faults):

@@ -94,10 +94,11 @@ class Master:
     adver_at: Instant
     since: Instant
     sent_at: Instant
-    announced_at: Instant
     extra_at: Instant | None = None
     """An advertisement outside the grid: a change, an answer, or a second try."""
     extra_is_retry: bool = False
+    answered_at: Instant | None = None
+    """When it last announced its addresses because a rival had spoken."""
     announce_at: Instant | None = None
     announce_repeat: int = 0
     relieved: IPAddress | None = None

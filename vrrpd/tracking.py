@@ -34,6 +34,8 @@ class Check:
     streak: int = 0
     """Results in a row that contradict the state."""
     last: ScriptResult | None = None
+    took: int = 1
+    """Results in a row that made the state what it is."""
 
     @property
     def words(self) -> str:
@@ -45,7 +47,7 @@ class Check:
             case CheckState.FAILING if self.streak:
                 return f"{name} succeeding {self.streak} of {self.script.rise}"
             case CheckState.FAILING:
-                times = "" if self.script.fall == 1 else f" {self.script.fall} times"
+                times = "" if self.took == 1 else f" {self.took} times"
                 return f"{name} failed{times} ({self.last})"
             case CheckState.OK if self.streak:
                 return f"{name} failing {self.streak} of {self.script.fall} ({self.last})"
@@ -65,13 +67,14 @@ def skipped(check: Check, now: Instant) -> Check:
 
 def finished(check: Check, result: ScriptResult, now: Instant) -> Check:
     """The check after a result. The very first one decides at once, whatever rise and fall say (as in keepalived)."""
+    first = check.last is None
     check = replace(check, running=False, last=result)
     says = CheckState.OK if result.succeeded else CheckState.FAILING
     if says is check.state:
         return replace(check, streak=0)
     enough = check.script.rise if says is CheckState.OK else check.script.fall
-    if check.state is CheckState.PENDING or check.streak + 1 >= enough:
-        return replace(check, state=says, since=now, streak=0)
+    if first or check.streak + 1 >= enough:
+        return replace(check, state=says, since=now, streak=0, took=check.streak + 1)
     return replace(check, streak=check.streak + 1)
 
 
