@@ -20,7 +20,7 @@ from vrrpd.actions import (
     TimePassed,
 )
 from vrrpd.engine import Engine
-from vrrpd.model import Config, Script, ScriptResult, VirtualAddress, VirtualRouter
+from vrrpd.model import Config, Family, Identity, Script, ScriptResult, VirtualAddress, VirtualRouter
 from vrrpd.records import Record
 from vrrpd.states import AddAddresses, AnnounceAddresses, RemoveAddresses, SendAdvertisement, StateChanged
 
@@ -91,7 +91,7 @@ class Node:
     # --- what was seen ---
 
     def record(self, vrid: int = 50) -> Record:
-        return self.engine.records[("eth0", vrid)]
+        return self.engine.records[Identity("eth0", Family.IPV4, vrid)]
 
     def state(self, vrid: int = 50) -> str:
         return type(self.record(vrid).state).__name__

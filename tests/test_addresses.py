@@ -7,9 +7,9 @@ from ipaddress import IPv4Interface
 from sample import VIP, VIP2
 
 from vrrpd.addresses import AddressBook
-from vrrpd.model import VirtualAddress
+from vrrpd.model import Family, Identity, VirtualAddress
 
-R50, R51 = ("eth0", 50), ("eth0", 51)
+R50, R51 = Identity("eth0", Family.IPV4, 50), Identity("eth0", Family.IPV4, 51)
 
 
 def test_what_one_router_drops_and_another_needs_is_not_removed() -> None:

@@ -32,7 +32,7 @@ from vrrpd.actions import (
     TimePassed,
 )
 from vrrpd.fsm import deadline
-from vrrpd.model import Config, InitialState, VirtualAddress
+from vrrpd.model import Config, Family, Identity, InitialState, VirtualAddress
 from vrrpd.records import FaultKind
 from vrrpd.states import AddAddresses, AnnounceAddresses, Master, RemoveAddresses
 
@@ -285,7 +285,7 @@ def test_another_vrid_hands_over_the_old_one_and_starts_the_new_one() -> None:
     since = node.now + 1
     node.run(20 * S)
     assert [e.addresses for _, e in node.effects(RemoveAddresses, since)] == [()]
-    assert list(node.engine.records) == [("eth0", 51)]
+    assert list(node.engine.records) == [("eth0", 4, 51)]
 
 
 def test_a_new_vrid_takes_over_by_its_own_timer_and_the_old_one_does_not_take_the_address_along() -> None:
@@ -305,7 +305,7 @@ def test_an_address_that_moves_to_another_router_of_ours_stays_in_either_order()
         node.run(20 * S)
         assert (node.state(50), node.state(51)) == ("Master", "Master")
         assert node.engine.book.unconfirmed((VIP, VIP2)) == ()
-        assert node.engine.book.drop(("eth0", 51), (VIP,)) == (VIP,), "the second one alone has it"
+        assert node.engine.book.drop(Identity("eth0", Family.IPV4, 51), (VIP,)) == (VIP,), "the second one alone has it"
 
 
 def test_a_router_configured_again_while_it_leaves_waits_for_its_end() -> None:
@@ -387,11 +387,11 @@ def test_a_master_without_addresses_gives_up_after_one_master_down_interval(errn
 def test_an_advertisement_that_did_not_leave_is_counted_and_tried_again() -> None:
     """Hazard C4."""
     node = lone_master()
-    node.tell(SendFailed(("eth0", 50), was_retry=False))
+    node.tell(SendFailed(Identity("eth0", Family.IPV4, 50), was_retry=False))
     assert node.record().counters["send_failed"] == 1
     node.run(10_002 * MS)
     assert node.sent(10 * S + 1) == [(10_002 * MS, 100)]
-    assert node.tell(SendFailed(("eth0", 99), was_retry=False)) == [], "a router that has gone"
+    assert node.tell(SendFailed(Identity("eth0", Family.IPV4, 99), was_retry=False)) == [], "a router that has gone"
 
 
 def test_255_masters_advertise_in_eight_wake_ups() -> None:

@@ -26,7 +26,7 @@ from sample import (
 
 from vrrpd.actions import ConfigChanged, ConflictSeen, InterfaceChanged
 from vrrpd.fsm import deadline
-from vrrpd.model import Config, VirtualAddress, VirtualRouter
+from vrrpd.model import Config, Family, Identity, VirtualAddress, VirtualRouter
 from vrrpd.packet import DropReason
 from vrrpd.states import Backup
 
@@ -52,7 +52,7 @@ def test_a_datagram_finds_its_router_by_interface_and_vrid() -> None:
     node.hear(200)
     assert (node.record(50).counters["received"], node.record(51).counters["received"]) == (1, 0)
     node.hear(200, name="eth1")
-    assert node.engine.records[("eth1", 50)].counters["received"] == 1
+    assert node.engine.records[Identity("eth1", Family.IPV4, 50)].counters["received"] == 1
     assert due(node) == S + DOWN_100
 
 
@@ -61,7 +61,7 @@ def test_a_vrid_that_is_not_configured_here_is_a_stray_and_no_new_router() -> No
     node.hear(message(vrid=77))
     node.hear(message(vrid=77), THIRD)
     assert [(s.interface, s.vrid, s.peer, s.count) for s in node.engine.strays] == [("eth0", 77, "10.230.137.3", 2)]
-    assert list(node.engine.records) == [("eth0", 50)]
+    assert list(node.engine.records) == [("eth0", 4, 50)]
 
 
 @pytest.mark.parametrize("packet", [b"", b"\x45", ipv4(b""), ipv4(b"\x21"), ipv4(message())[:-1], b"\xff" * 64])
@@ -83,7 +83,7 @@ def test_a_router_that_does_not_run_takes_nothing() -> None:
     [
         (ipv4(message()[:9]), DropReason.LENGTH),
         (ipv4(message(), ttl=254), DropReason.TTL),
-        (ipv4(message(version_type=0x31)), DropReason.VERSION),
+        (ipv4(message(version_type=0x31)[:-8]), DropReason.VERSION),
         (ipv4(message(auth_type=1, auth_data=b"passwd")), DropReason.AUTHENTICATION_TYPE),
         (ipv4(message(interval=2)), DropReason.INTERVAL),
         (ipv4(message(version_type=0x22)), DropReason.TYPE),
@@ -340,7 +340,7 @@ def test_the_memory_is_really_used_and_ends_in_the_same_state() -> None:
 def test_another_multicast_group_clears_the_memory() -> None:
     node = listening()
     before = due(node)
-    node.tell(ConfigChanged(Config(routers=(router(),), multicast_group=IPv4Address("224.0.0.20")), GONE))
+    node.tell(ConfigChanged(Config(routers=(router(multicast_group=IPv4Address("224.0.0.20")),)), GONE))
     node.now += 500 * MS
     node.hear(200)
     assert (due(node), node.record().counters[DropReason.DESTINATION]) == (before, 1)

@@ -505,11 +505,17 @@ def test_the_second_burst_follows_garp_master_delay() -> None:
     assert deadline(state) == T + S
 
 
-def test_a_master_gives_way_to_a_higher_priority_and_sends_nothing() -> None:
+def test_a_master_gives_way_to_a_higher_priority_with_a_last_word_once_its_addresses_are_gone() -> None:
     state, effects = step(params(), master(), heard(101), T + 500 * MS)
     assert state == Backup(T + 500 * MS + DOWN_100, S, master=THEIRS, master_priority=101, heard_at=T + 500 * MS)
     expected = Why(Reason.PREEMPTED, "10.230.137.2 advertises priority 101, above our 100")
-    assert effects == (RemoveAddresses((VIP,)), StateChanged(master(), state, expected))
+    farewell = BidFarewell(bytes.fromhex("213201010001" + "4981" + "0ae68964" + "0000000000000000"), unless_by=None)
+    assert effects == (RemoveAddresses((VIP,)), farewell, StateChanged(master(), state, expected))
+
+
+def test_a_strict_master_gives_way_without_a_word() -> None:
+    effects = step(params(strict=True), master(), heard(101), T)[1]
+    assert [type(effect) for effect in effects] == [RemoveAddresses, StateChanged]
 
 
 def test_preempt_mode_plays_no_part_in_giving_way() -> None:
@@ -734,10 +740,10 @@ def test_the_heir_is_above_us_or_comes_no_earlier_than_its_skew(priority: int, a
     assert deadline(state) == (min(T + after + 50 * MS, T + 1_250_000_000) if is_heir else T + 1_250_000_000)
 
 
-def test_the_heirs_skew_is_counted_in_its_own_interval_in_version_3() -> None:
+def test_the_heirs_skew_is_counted_in_the_interval_it_learned_from_us_in_version_3() -> None:
     p = params(version=Version.V3)
-    early, _ = step(p, resigning(repeat_at=None), heard(99, interval=2 * S), T + 1_226_562_499)
-    there, _ = step(p, resigning(repeat_at=None), heard(99, interval=2 * S), T + 1_226_562_500)
+    early, _ = step(p, resigning(repeat_at=None), heard(99, interval=2 * S), T + SKEW_99 - 1)
+    there, _ = step(p, resigning(repeat_at=None), heard(99, interval=2 * S), T + SKEW_99)
     assert isinstance(early, Resigning)
     assert isinstance(there, Resigning)
     assert (early.heir, there.heir) == (None, THEIRS)

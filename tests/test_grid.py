@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sample import MS, S, router
 
 from vrrpd.grid import next_on_grid, phases
-from vrrpd.model import VirtualRouter
+from vrrpd.model import Family, Identity, VirtualRouter
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,11 @@ def test_each_interface_and_interval_has_its_own_chunks() -> None:
         router(name="B", vrid=2, advertisement_interval=2 * S),
         router(name="C", vrid=1, interface="eth1"),
     ]
-    assert phases(mixed) == {("eth0", 1): 0, ("eth0", 2): 0, ("eth1", 1): 0}
+    assert phases(mixed) == {
+        Identity("eth0", Family.IPV4, 1): 0,
+        Identity("eth0", Family.IPV4, 2): 0,
+        Identity("eth1", Family.IPV4, 1): 0,
+    }
 
 
 def test_a_place_does_not_depend_on_the_order_in_the_file() -> None:

@@ -84,6 +84,7 @@ GUIDES_ROUTER = VirtualRouter(
     name="R1",
     interface="eth0",
     vrid=50,
+    multicast_group=IPv4Address("224.0.0.18"),
     priority=100,
     version=Version.V2,
     initial_state=InitialState.MASTER,
@@ -124,7 +125,6 @@ def test_the_guides_file_is_this_configuration() -> None:
         scripts=(GUIDES_SCRIPT,),
         router_id=None,
         mail=GUIDES_MAIL,
-        multicast_group=IPv4Address("224.0.0.18"),
     )
     assert [(found.line, found.column, found.severity, found.code) for found in built.diagnostics] == [
         (24, 9, Severity.INFO, "defined-later"),
@@ -144,6 +144,7 @@ def test_the_second_nodes_file_is_this_configuration() -> None:
             preempt=False,
             resigns_when_worse=True,
             preempt_delay=0,
+            multicast_group=IPv4Address("224.0.0.18"),
             addresses=GUIDES_ROUTER.addresses,
             authentication=GUIDES_ROUTER.authentication,
             scripts=GUIDES_ROUTER.scripts,

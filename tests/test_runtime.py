@@ -19,7 +19,7 @@ from sample import VIP2, S, guide
 from virtual import Deadlock, Pair, VirtualLoop
 
 from vrrpd import ledger
-from vrrpd.model import VirtualAddress, VirtualRouter
+from vrrpd.model import Family, Identity, VirtualAddress, VirtualRouter
 
 VIP = IPv4Address("10.230.137.100")
 
@@ -517,7 +517,7 @@ def test_a_second_stop_ends_at_once(pair: Pair) -> None:
     pair.lb1.start()
     pair.run(10)
     pair.lb1.stop()
-    pair.lb1.runtime.halt(pair.lb1.runtime.engine.records[("eth0", 50)].why)
+    pair.lb1.runtime.halt(pair.lb1.runtime.engine.records[Identity("eth0", Family.IPV4, 50)].why)
     pair.run(0.1)
     assert (pair.lb1.idle, pair.lan.holders(VIP)) == (True, frozenset())
 

@@ -18,7 +18,17 @@ import structlog
 from sample import HAPROXY, MAC, OURS, START, STOP, THEIRS, guide, ipv4
 
 from vrrpd.ledger import Ledger
-from vrrpd.model import Config, Interface, IPInterface, Script, ScriptResult, VirtualAddress, VirtualRouter
+from vrrpd.model import (
+    Config,
+    Family,
+    Identity,
+    Interface,
+    IPInterface,
+    Script,
+    ScriptResult,
+    VirtualAddress,
+    VirtualRouter,
+)
 from vrrpd.ports import AddressChange, Announcement, Listener
 from vrrpd.runtime import Runtime
 
@@ -302,7 +312,7 @@ class Node:
         self.runtime.configure(self.config, STOP)
 
     def state(self, vrid: int = 50) -> str:
-        return type(self.runtime.engine.records[("eth0", vrid)].state).__name__
+        return type(self.runtime.engine.records[Identity("eth0", Family.IPV4, vrid)].state).__name__
 
     def story(self, since: float = 0.0) -> list[tuple[str, str]]:
         """(new state, why) of each transition."""

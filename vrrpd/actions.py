@@ -73,6 +73,31 @@ class SendFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Drain:
+    """An operator wants this router to serve only if nobody else does; it hands over if it is Master."""
+
+    router: Identity
+    force: bool = False
+    """Give the addresses up even if nobody takes them."""
+    hard: bool = False
+    """Do not take them back even if nobody has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failover:
+    """An operator wants another node to be Master now; that one is not preempted while it is."""
+
+    router: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Undrain:
+    """As configured again (`vrrpd resume`)."""
+
+    router: Identity
+
+
+@dataclass(frozen=True, slots=True)
 class Halt:
     """No more manners: give up everything now."""
 
@@ -91,6 +116,9 @@ Event: TypeAlias = (
     | CheckFinished
     | AddressesApplied
     | SendFailed
+    | Drain
+    | Failover
+    | Undrain
     | Halt
     | TimePassed
 )

@@ -24,6 +24,7 @@ REQUEST_MAX = 65_536
 CLIENTS_MAX = 32
 CLIENT_TIMEOUT_S = 5.0
 _UCRED = struct.Struct("3i")
+_BUSY = b'{"error": "too many clients ask at once; try again"}\n'
 
 
 class RefusedError(Exception):
@@ -63,9 +64,11 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients += 1
         try:
-            if self._clients <= CLIENTS_MAX:
-                async with asyncio.timeout(CLIENT_TIMEOUT_S):
-                    await self._answer(reader, writer)
+            if self._clients > CLIENTS_MAX:
+                writer.write(_BUSY)
+                return
+            async with asyncio.timeout(CLIENT_TIMEOUT_S):
+                await self._answer(reader, writer)
         except (OSError, TimeoutError, ValueError):
             pass  # ValueError: a line beyond the limit. Whoever asked has gone, or does not know how.
         finally:

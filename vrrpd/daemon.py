@@ -80,7 +80,7 @@ def _require_capabilities() -> None:
     missing = [name for name, bit in _CAPABILITIES.items() if not effective >> bit & 1]
     if missing:
         raise OSError(
-            f"vrrpd lacks {' and '.join(missing)}, which it needs to advertise and to move addresses: "
+            f"missing {' and '.join(missing)}, which vrrpd needs to advertise and to move addresses: "
             "run it as root or by its unit"
         )
 
@@ -203,6 +203,7 @@ class Daemon:
             "virtual_routers": snapshot.routers(runtime.engine, now, wall),
             "sync_groups": [],
             "strays": snapshot.strays(runtime.engine, wall),
+            "drops": dict(runtime.engine.strays.drops),
         }
 
     # --- housekeeping ---

@@ -20,7 +20,9 @@ from vrrpd.actions import (
     CheckFinished,
     ConfigChanged,
     ConflictSeen,
+    Drain,
     Event,
+    Failover,
     FaultsChanged,
     Halt,
     InterfaceChanged,
@@ -28,13 +30,15 @@ from vrrpd.actions import (
     RunCheck,
     SendFailed,
     TimePassed,
+    Undrain,
 )
 from vrrpd.addresses import AddressBook, Key
 from vrrpd.agenda import Agenda
-from vrrpd.frames import Datagram, Frame, gratuitous_arp, strip_ipv4
+from vrrpd.frames import Datagram, Frame, essence, gratuitous_arp, strip_ipv4, unsolicited_na
 from vrrpd.model import (
     Config,
     Duration,
+    Family,
     Identity,
     Instant,
     Interface,
@@ -46,7 +50,7 @@ from vrrpd.model import (
     VirtualRouter,
 )
 from vrrpd.packet import DropReason, PacketError
-from vrrpd.reception import Strays, accept
+from vrrpd.reception import Strays, accept, differences
 from vrrpd.records import Fault, FaultKind, Memory, Record, Transition
 from vrrpd.states import (
     AddAddresses,
@@ -77,6 +81,8 @@ from vrrpd.states import SendFailed as MachineSendFailed
 from vrrpd.tracking import Check, CheckState
 
 Actions: TypeAlias = list[Action]
+
+DRAINED_PRIORITY = 1
 
 
 class Engine:
@@ -121,43 +127,74 @@ class Engine:
                 return self._address_announced(event, now)
             case ConfigChanged(config, why):
                 return self._config_changed(config, why, now)
-            case SendFailed(router, was_retry):
-                record = self.records.get(router)
-                if record is None:
-                    return []
-                record.counters["send_failed"] += 1
-                return self._step(record, MachineSendFailed(was_retry), now)
+            case SendFailed() | Drain() | Failover() | Undrain():
+                record = self.records.get(event.router)
+                return [] if record is None else self._for_one(record, event, now)
             case Halt(why):
                 return [a for r in list(self.records.values()) for a in self._halt(r, why, now)]
             case _:
                 assert_never(event)
 
+    def _for_one(self, record: Record, event: SendFailed | Drain | Failover | Undrain, now: Instant) -> Actions:
+        match event:
+            case SendFailed(_, was_retry):
+                record.counters["send_failed"] += 1
+                return self._step(record, MachineSendFailed(was_retry), now)
+            case Drain():
+                return self._drain(record, event, now)
+            case Failover():
+                return self._failover(record, now)
+            case Undrain():
+                return self._undrain(record, now)
+            case _:
+                assert_never(event)
+
     def receive(self, interface: str, packet: bytes, now: Instant) -> Actions:
         """An IPv4 packet of protocol 112, header included. Nothing that it holds raises."""
-        record = self.records.get((interface, packet[21])) if len(packet) > 21 else None  # noqa: PLR2004
-        if record is not None and record.memory is not None and record.memory.matches(packet):
-            state, p = record.state, record.parameters
-            if isinstance(state, Backup) and p is not None:
-                record.counters["received"] += 1
-                record.state = fsm.refresh(p, state, record.memory.event, now)
-                return []
+        seen = essence(packet)
+        if len(packet) > 21 and self._refreshed(Identity(interface, Family.IPV4, packet[21]), seen, now):  # noqa: PLR2004
+            return []
         datagram = strip_ipv4(packet)
-        if datagram is None or len(datagram.payload) < 2:  # noqa: PLR2004
+        if datagram is None:
             self.strays.note(interface, None, "?", DropReason.LENGTH, now)
             return []
-        record = self.records.get((interface, datagram.payload[1]))
-        if record is None:
-            self.strays.note(interface, datagram.payload[1], str(datagram.source), DropReason.UNKNOWN_VRID, now)
-            return []
-        return self._receive_for(record, datagram, packet, now)
+        return self._receive(interface, datagram, seen, now)
 
-    def _receive_for(self, record: Record, datagram: Datagram, packet: bytes, now: Instant) -> Actions:
-        p, source = record.parameters, datagram.source
+    def receive_ipv6(self, interface: str, datagram: Datagram, now: Instant) -> Actions:
+        """An IPv6 datagram of next header 112. Nothing that it holds raises."""
+        payload = datagram.payload
+        if len(payload) > 1 and self._refreshed(Identity(interface, Family.IPV6, payload[1]), datagram, now):
+            return []
+        return self._receive(interface, datagram, datagram, now)
+
+    def _refreshed(self, identity: Identity, seen: bytes | Datagram, now: Instant) -> bool:
+        """It is the datagram that this Backup took for a sign of life before."""
+        record = self.records.get(identity)
+        if record is None or record.memory is None or record.memory.seen != seen:
+            return False
+        state, p = record.state, record.parameters
+        if not isinstance(state, Backup) or p is None:
+            return False
+        record.counters["received"] += 1
+        record.state = fsm.refresh(p, state, record.memory.event, now)
+        return True
+
+    def _receive(self, interface: str, datagram: Datagram, seen: bytes | Datagram, now: Instant) -> Actions:
+        source = datagram.source
+        if len(datagram.payload) < 2:  # noqa: PLR2004
+            self.strays.note(interface, None, str(source), DropReason.LENGTH, now)
+            return []
+        vrid = datagram.payload[1]
+        record = self.records.get(Identity(interface, Family(source.version), vrid))
+        if record is None:
+            self.strays.note(interface, vrid, str(source), DropReason.UNKNOWN_VRID, now)
+            return []
+        p = record.parameters
         if p is None or isinstance(record.state, Initialize):
             record.drop(DropReason.NOT_RUNNING)
             return []
         try:
-            advertisement = accept(record.router, datagram, self.config.multicast_group, p.primary_address)
+            advertisement = accept(record.router, datagram, p.primary_address)
         except PacketError as error:
             record.drop(error.reason)
             return self._disagree(record, str(source), error.reason, error.theirs, error.ours, now)
@@ -167,18 +204,15 @@ class Engine:
         else:
             record.best_rival = max(record.best_rival or 0, advertisement.priority)
         actions: Actions = []
-        ours = {address.ip for address in record.router.addresses}
-        differs = set(advertisement.addresses) != ours
-        if differs:
-            # RFC 9568 section 7.1: a list that differs is told, the advertisement counts.
-            theirs = ", ".join(map(str, advertisement.addresses)) or "no address"
-            actions = self._disagree(record, str(source), "addresses", theirs, _list(ours), now)
+        found = differences(record.router, advertisement)
+        for difference in found:
+            actions += self._disagree(record, str(source), *difference, now)
         event = AdvertisementReceived(source, advertisement)
         actions += self._step(record, event, now)
         state = record.state
         refreshes = isinstance(state, Backup) and state.preempt_at is None and advertisement.priority >= p.priority
-        if refreshes and not differs:
-            record.memory = Memory(packet[8:10], packet[12:], event)
+        if refreshes and not found:
+            record.memory = Memory(seen, event)
         return actions
 
     def _disagree(self, record: Record, peer: str, what: str, theirs: str, ours: str, now: Instant) -> Actions:
@@ -254,6 +288,8 @@ class Engine:
         actions: Actions = []
         for effect in effects:
             actions += self._own(record, effect, now)
+        if isinstance(record.state, Master) and not isinstance(before, Master):
+            actions += self._end_handover(record, isinstance(before, Resigning), now)
         if type(record.state) is not type(before):
             actions += self._reconcile(record, now)
         self._arm(record)
@@ -327,10 +363,20 @@ class Engine:
                 return _give_up(record, why)
             case Resigning(then=Then.FAULT, heir_at=None):
                 return Resume(_recovered(record))
-            case Resigning(then=Then.STAY, heir_at=None) if not self._is_worse(record):
+            case Resigning(then=Then.STAY, heir_at=None, why=why) if not self._stands(record, why.reason):
                 return Resume(_recovered(record))
             case _:
                 return None
+
+    def _stands(self, record: Record, cause: Reason) -> bool:
+        """What made a Master resign is still so."""
+        match cause:
+            case Reason.DRAINED:
+                return record.drained
+            case Reason.FAILED_OVER:
+                return record.handed_over
+            case _:
+                return self._is_worse(record)
 
     def _bury(self, record: Record, now: Instant) -> Actions:
         del self.records[record.identity]
@@ -370,24 +416,31 @@ class Engine:
         """None when the interface has no address to speak from."""
         router = record.router
         interface = self.interfaces.get(router.interface)
-        source = None if interface is None else faults.primary_address(interface, self._virtual)
+        source = None if interface is None else faults.primary_address(interface, router.family, self._virtual)
         if source is None:
             return None
         return Parameters(
             router=router,
-            priority=tracking.effective_priority(router, self.checks),
+            priority=DRAINED_PRIORITY if record.drained else tracking.effective_priority(router, self.checks),
             primary_address=source,
             phase=self._phases.get(router.identity, 0),
-            holds_back=self._is_worse(record),
+            handed_over=record.handed_over,
+            holds_back=record.drained or self._is_worse(record),
             announcement=tuple(self._announcement(router)),
         )
 
     def _announcement(self, router: VirtualRouter) -> list[Frame]:
-        return [
-            Frame(address.ip, address.device, gratuitous_arp(interface.mac, address.ip))
-            for address in router.addresses
-            if isinstance(address.ip, IPv4Address) and (interface := self.interfaces.get(address.device)) is not None
-        ]
+        frames = []
+        for address in router.addresses:
+            interface = self.interfaces.get(address.device)
+            if interface is None:
+                continue
+            if isinstance(address.ip, IPv4Address):
+                content = gratuitous_arp(interface.mac, address.ip)
+            else:
+                content = unsolicited_na(interface.mac, address.ip, router=interface.forwards)
+            frames.append(Frame(address.ip, address.device, content))
+        return frames
 
     # --- a Master that is worse asks to be relieved (departure, docs/architecture.md) ---
 
@@ -409,6 +462,35 @@ class Engine:
         record.asking.last_at = now
         words = tracking.lowering_words(record.router.scripts, self.checks)
         return self._step(record, Resign(Why(Reason.TRACKER_FAILED, words), Then.STAY), now)
+
+    # --- an operator hands over ---
+
+    def _drain(self, record: Record, event: Drain, now: Instant) -> Actions:
+        record.drained, record.barred = True, event.hard
+        actions = self._refresh(record, now)
+        if isinstance(record.state, Master):
+            then = Then.FAULT if event.force else Then.STAY
+            actions += self._step(record, Resign(Why(Reason.DRAINED, "drained by an operator"), then), now)
+        return actions
+
+    def _failover(self, record: Record, now: Instant) -> Actions:
+        if not isinstance(record.state, Master):
+            return []
+        record.handed_over = True
+        why = Why(Reason.FAILED_OVER, "handed over by an operator")
+        return self._refresh(record, now) + self._step(record, Resign(why, Then.STAY), now)
+
+    def _undrain(self, record: Record, now: Instant) -> Actions:
+        record.drained = record.barred = record.handed_over = False
+        return self._refresh(record, now)
+
+    def _end_handover(self, record: Record, nobody_came: bool, now: Instant) -> Actions:
+        """It is Master: the one it handed over to has gone, or nobody took over and all is as before."""
+        if not record.handed_over and not (record.drained and nobody_came):
+            return []
+        record.handed_over = False
+        record.drained = record.drained and not nobody_came
+        return self._refresh(record, now)
 
     # --- checks ---
 
@@ -509,8 +591,8 @@ class Engine:
     def _essence(self, interface: Interface | None) -> tuple[object, ...] | None:
         if interface is None:
             return None
-        primary = faults.primary_address(interface, self._virtual)
-        return (interface.index, interface.up, interface.mac, primary)
+        primary = [faults.primary_address(interface, family, self._virtual) for family in Family]
+        return (interface.index, interface.up, interface.mac, interface.forwards, *primary)
 
     def _config_changed(self, config: Config, why: Why, now: Instant) -> Actions:
         running = bool(self.records)
@@ -606,7 +688,3 @@ def _give_up(record: Record, why: Why) -> MachineEvent | None:
             return Shutdown(why)
         case _:
             assert_never(record.state)
-
-
-def _list(addresses: set[IPAddress] | set[object]) -> str:
-    return ", ".join(sorted(map(str, addresses))) or "no address"

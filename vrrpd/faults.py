@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import IPv4Address, IPv4Interface
 
 from vrrpd import tracking
-from vrrpd.model import Interface, IPAddress, VirtualRouter
+from vrrpd.model import Family, Interface, IPAddress, VirtualRouter
 from vrrpd.records import Fault, FaultKind, Record
 from vrrpd.tracking import Check, CheckState
 
@@ -18,6 +17,8 @@ def of(
     found = [*_of_interfaces(record.router, interfaces, virtual), *_of_checks(record, checks)]
     if record.addresses_refused is not None:
         found.append(record.addresses_refused)
+    if record.barred:
+        found.append(Fault(FaultKind.DRAINED, record.router.name, "drained by an operator"))
     return frozenset(found)
 
 
@@ -35,10 +36,16 @@ def virtual_addresses(routers: Iterable[VirtualRouter]) -> frozenset[IPAddress]:
     return frozenset(address.ip for router in routers if not router.is_owner for address in router.addresses)
 
 
-def primary_address(interface: Interface, virtual: frozenset[IPAddress]) -> IPv4Address | None:
-    """The first address of the interface that no router of ours has as virtual (RFC 5798 section 1.2)."""
-    candidates = (a.ip for a in interface.addresses if isinstance(a, IPv4Interface))
-    return next((ip for ip in candidates if ip not in virtual), None)
+def primary_address(interface: Interface, family: Family, virtual: frozenset[IPAddress]) -> IPAddress | None:
+    """Where a router of that family advertises from (RFC 5798 sections 5.1.1.1 and 5.1.2.1).
+
+    The first IPv4 address, or the first link-local one, that no router of ours has as virtual.
+    """
+    for address in interface.addresses:
+        usable = address.ip.is_link_local if family is Family.IPV6 else True
+        if address.ip.version == family and usable and address.ip not in virtual:
+            return address.ip
+    return None
 
 
 def _of_interfaces(
@@ -50,8 +57,9 @@ def _of_interfaces(
             yield Fault(FaultKind.INTERFACE_MISSING, name, f"there is no interface {name}")
         elif not interface.up:
             yield Fault(FaultKind.INTERFACE_DOWN, name, f"{name} is down")
-        elif name == router.interface and primary_address(interface, virtual) is None:
-            yield Fault(FaultKind.NO_PRIMARY_ADDRESS, name, f"{name} has no IPv4 address to advertise from")
+        elif name == router.interface and primary_address(interface, router.family, virtual) is None:
+            which = "IPv4" if router.family is Family.IPV4 else "IPv6 link-local"
+            yield Fault(FaultKind.NO_PRIMARY_ADDRESS, name, f"{name} has no {which} address to advertise from")
 
 
 def _of_checks(record: Record, checks: Mapping[str, Check]) -> Iterator[Fault]:

@@ -1,10 +1,10 @@
-"""What lies around a VRRP message: the IPv4 header that a raw socket delivers, and gratuitous ARP frames."""
+"""What lies around a VRRP message: the IPv4 header that a raw socket delivers, gratuitous ARP, unsolicited NA."""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from vrrpd.model import IPAddress
@@ -15,14 +15,23 @@ _ETHERTYPE_ARP = 0x0806
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
 _ARP_ETHERNET, _ARP_IPV4, _ARP_REQUEST = 1, 0x0800, 1
 
+_ETHERTYPE_IPV6 = 0x86DD
+_ALL_NODES = IPv6Address("ff02::1")
+_ALL_NODES_MAC = bytes.fromhex("333300000001")
+_IPV6 = struct.Struct("!IHBB16s16s")
+_ICMPV6, _HOP_LIMIT = 58, 255
+_NEIGHBOR_ADVERTISEMENT = struct.Struct("!BBHI16sBB6s")
+_NA_TYPE, _NA_ROUTER, _NA_OVERRIDE, _TARGET_LINK_LAYER = 136, 1 << 31, 1 << 29, 2
+
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
     """An IP datagram, taken apart."""
 
-    source: IPv4Address
-    destination: IPv4Address
+    source: IPAddress
+    destination: IPAddress
     ttl: int
+    """Or the hop limit; 0 when the kernel did not say."""
     payload: bytes
 
 
@@ -45,7 +54,35 @@ def strip_ipv4(packet: bytes) -> Datagram | None:
     return Datagram(IPv4Address(source), IPv4Address(destination), ttl, packet[header:])
 
 
+def essence(packet: bytes) -> bytes:
+    """What two IPv4 packets that say the same have in common: all but identification and header checksum."""
+    return packet[:1] + packet[8:10] + packet[12:]
+
+
 def gratuitous_arp(mac: bytes, address: IPv4Address) -> bytes:
     """A broadcast ARP request for the sender's own address, as keepalived sends it (RFC 5798 section 8.1.2)."""
     arp = _ARP.pack(_ARP_ETHERNET, _ARP_IPV4, 6, 4, _ARP_REQUEST, mac, address.packed, _BROADCAST_MAC, address.packed)
     return _BROADCAST_MAC + mac + _ETHERTYPE_ARP.to_bytes(2, "big") + arp
+
+
+def unsolicited_na(mac: bytes, address: IPv6Address, *, router: bool) -> bytes:
+    """A Neighbor Advertisement to all nodes, Override set (RFC 5798 section 6.4.2); `router`: this node forwards."""
+    flags = _NA_OVERRIDE | (_NA_ROUTER if router else 0)
+
+    def message(checksum: int) -> bytes:
+        return _NEIGHBOR_ADVERTISEMENT.pack(_NA_TYPE, 0, checksum, flags, address.packed, _TARGET_LINK_LAYER, 1, mac)
+
+    length = _NEIGHBOR_ADVERTISEMENT.size
+    pseudo_header = address.packed + _ALL_NODES.packed + struct.pack("!I3xB", length, _ICMPV6)
+    icmp = message(internet_checksum(pseudo_header + message(0)))
+    ipv6 = _IPV6.pack(6 << 28, length, _ICMPV6, _HOP_LIMIT, address.packed, _ALL_NODES.packed)
+    return _ALL_NODES_MAC + mac + _ETHERTYPE_IPV6.to_bytes(2, "big") + ipv6 + icmp
+
+
+def internet_checksum(content: bytes) -> int:
+    """RFC 1071, of bytes whose checksum field is zero; 0 over bytes that hold theirs."""
+    if len(content) % 2:
+        content += b"\0"
+    # A ones' complement sum is a residue modulo 0xFFFF, written as 0xFFFF when it is 0 and not all bits are.
+    residue = int.from_bytes(content, "big") % 0xFFFF
+    return 0 if residue == 0 and any(content) else 0xFFFF - residue

@@ -12,7 +12,7 @@ from typing import assert_never
 
 from vrrpd import packet
 from vrrpd.grid import next_on_grid
-from vrrpd.model import MILLISECOND, SECOND, Duration, InitialState, Instant, IPAddress, Version, VirtualAddress
+from vrrpd.model import MILLISECOND, SECOND, Duration, Family, InitialState, Instant, IPAddress, Version, VirtualAddress
 from vrrpd.states import (
     AddAddresses,
     AddressAnnounced,
@@ -78,8 +78,9 @@ def asking_time(p: Parameters) -> Duration:
 
     A lost packet and the largest skew are covered.
     """
-    interval = p.router.advertisement_interval
-    return p.router.down_timer_adverts * interval + leaving_time(p)
+    if p.router.family is Family.IPV6:
+        return leaving_time(p)  # While we hold it, the heir's duplicate address detection would fail.
+    return p.router.down_timer_adverts * p.router.advertisement_interval + leaving_time(p)
 
 
 def leaving_time(p: Parameters) -> Duration:
@@ -138,7 +139,7 @@ def refresh(p: Parameters, state: Backup, event: AdvertisementReceived, now: Ins
 
 def preempts(p: Parameters) -> bool:
     """Preempt_Mode as it is in force now."""
-    return p.router.preempt and not p.holds_back
+    return (p.router.preempt or p.router.is_owner) and not (p.holds_back or p.handed_over)
 
 
 # --- Initialize (section 6.4.1) ---
@@ -381,7 +382,10 @@ def _yield_to(p: Parameters, state: Master, event: AdvertisementReceived, now: I
     patience_until = now + EARLY_TAKEOVER_PAUSE if undone else state.patience_until
     blank = Backup(0, p.router.advertisement_interval, patience_until=patience_until)
     new = refresh(p, blank, event, now)
-    return new, (RemoveAddresses(p.router.addresses), StateChanged(state, new, why))
+    # Departure: our last word, once our addresses are gone, makes the other one announce again. After a healed split
+    # it may never have heard of us, and hosts may hold our MAC.
+    farewell: Effects = () if p.router.strict else (BidFarewell(_farewell(p), unless_by=None),)
+    return new, (RemoveAddresses(p.router.addresses), *farewell, StateChanged(state, new, why))
 
 
 def _master_adapts(p: Parameters, previous: Parameters, state: Master, now: Instant) -> tuple[State, Effects]:
@@ -436,7 +440,7 @@ def _resigning(p: Parameters, state: Resigning, event: Event, now: Instant) -> t
         case Tick():
             return _resigning_ticks(p, state, now)
         case AdvertisementReceived():
-            return _resigning_hears(p, state, event, now), ()
+            return _resigning_hears(p, state, event, now)
         case AddressAnnounced(mac, at):
             if at < state.resigned_at:
                 return state, ()
@@ -475,22 +479,30 @@ def _resigning_ticks(p: Parameters, state: Resigning, now: Instant) -> tuple[Sta
     return state, ()
 
 
-def _resigning_hears(p: Parameters, state: Resigning, event: AdvertisementReceived, now: Instant) -> Resigning:
+def _resigning_hears(
+    p: Parameters, state: Resigning, event: AdvertisementReceived, now: Instant
+) -> tuple[State, Effects]:
     """Is this the heir? Its addresses follow: ours go with its gratuitous ARP, or a little later."""
     theirs = event.advertisement.priority
     if theirs == 0 or state.heir_at is not None:
-        return state
-    skew = skew_time(p.router.version, theirs, event.advertisement.advertisement_interval)
+        return state, ()
+    # It counted its Skew_Time on what it had learned from us, or on its own interval if it never heard us before.
+    learned = min(p.router.advertisement_interval, event.advertisement.advertisement_interval)
+    skew = skew_time(p.router.version, theirs, learned)
     # An advertisement sent before it heard our 0 comes from a Master that lost to us, or from a reflection.
     if theirs <= state.last_priority and now < state.resigned_at + skew:
-        return state
-    return replace(
+        return state, ()
+    heard = replace(
         state,
         heir=event.source,
         heir_at=now,
         heir_priority=theirs,
         until=min(state.until, now + HEIR_ANNOUNCES_WITHIN),
     )
+    if p.router.family is Family.IPV6:
+        # No wait for its announcement: its duplicate address detection must not find ours.
+        return _hand_over(p, heard, str(event.source), now)
+    return heard, ()
 
 
 def _hand_over(p: Parameters, state: Resigning, heir: str, now: Instant) -> tuple[State, Effects]:
@@ -507,8 +519,12 @@ def _hand_over(p: Parameters, state: Resigning, heir: str, now: Instant) -> tupl
             patience_until=state.patience_until,
         )
     heir_at = now if state.heir_at is None else state.heir_at
-    farewell = BidFarewell(packet.encode(p.router, FAREWELL_PRIORITY), heir_at + FAREWELL_AFTER)
+    farewell = BidFarewell(_farewell(p), heir_at + FAREWELL_AFTER)
     return new, (RemoveAddresses(p.router.addresses), farewell, StateChanged(state, new, why))
+
+
+def _farewell(p: Parameters) -> bytes:
+    return packet.encode(p.router, FAREWELL_PRIORITY, p.primary_address)
 
 
 def _go(p: Parameters, state: Resigning, why: Why) -> tuple[State, Effects]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Instant: TypeAlias = int
 Duration: TypeAlias = int
@@ -17,15 +17,32 @@ Duration: TypeAlias = int
 IPAddress: TypeAlias = IPv4Address | IPv6Address
 IPInterface: TypeAlias = IPv4Interface | IPv6Interface
 
-Identity: TypeAlias = tuple[str, int]
-"""(interface, VRID): what makes a virtual router the same one after a reload."""
 
 MICROSECOND: Duration = 1_000
 MILLISECOND: Duration = 1_000_000
+CENTISECOND: Duration = 10_000_000
 SECOND: Duration = 1_000_000_000
 
 OWNER_PRIORITY = 255
-MULTICAST_GROUP = IPv4Address("224.0.0.18")
+IPV4_GROUP = IPv4Address("224.0.0.18")
+IPV6_GROUP = IPv6Address("ff02::12")
+INTERVAL_MAX_V2: Duration = 255 * SECOND
+INTERVAL_MAX_V3: Duration = 40_950 * MILLISECOND
+
+
+class Family(IntEnum):
+    """The address family of a virtual router: its IPv4 and IPv6 routers of one VRID are two."""
+
+    IPV4 = 4
+    IPV6 = 6
+
+
+class Identity(NamedTuple):
+    """What makes a virtual router the same one after a reload (RFC 5798 section 3)."""
+
+    interface: str
+    family: Family
+    vrid: int
 
 
 class Version(IntEnum):
@@ -165,6 +182,11 @@ class VirtualRouter:
     strict: bool = False
     """RFC 5798 to the letter: no resigning for a tracker, no early takeover."""
     addresses: tuple[VirtualAddress, ...] = ()
+    """All of one family."""
+    multicast_group: IPAddress | None = None
+    """None: the group that the RFC gives the family."""
+    plain_checksum: bool = False
+    """Version 3 over IPv4: send the checksum of RFC 9568, without a pseudo-header (keepalived's v3_checksum_as_v2)."""
     authentication: Authentication = NO_AUTHENTICATION
     announcing: Announcing = Announcing()
     scripts: tuple[ScriptTracker, ...] = ()
@@ -174,8 +196,15 @@ class VirtualRouter:
             raise ValueError(f"{self.name}: a VRID and a priority are 1 to 255")
         if self.advertisement_interval <= 0 or self.down_timer_adverts < 1 or self.preempt_delay < 0:
             raise ValueError(f"{self.name}: an interval is above 0")
-        if self.version is Version.V2 and self.advertisement_interval % SECOND:
-            raise ValueError(f"{self.name}: version 2 advertises at whole seconds")
+        unit, most = (SECOND, INTERVAL_MAX_V2) if self.version is Version.V2 else (CENTISECOND, INTERVAL_MAX_V3)
+        if self.advertisement_interval % unit or self.advertisement_interval > most:
+            raise ValueError(f"{self.name}: version {self.version} cannot say this interval")
+        if len({address.ip.version for address in self.addresses}) > 1:
+            raise ValueError(f"{self.name}: addresses of two families")
+        if self.version is Version.V2 and self.family is Family.IPV6:
+            raise ValueError(f"{self.name}: version 2 is for IPv4")
+        if self.version is Version.V3 and self.authentication != NO_AUTHENTICATION:
+            raise ValueError(f"{self.name}: version 3 has no authentication")
         if len(self.addresses) > 255:  # noqa: PLR2004
             raise ValueError(f"{self.name}: an advertisement holds at most 255 addresses")
 
@@ -187,7 +216,19 @@ class VirtualRouter:
     @property
     def identity(self) -> Identity:
         """Same identity, other parameters: a reload keeps the router's state."""
-        return (self.interface, self.vrid)
+        return Identity(self.interface, self.family, self.vrid)
+
+    @property
+    def family(self) -> Family:
+        """That of its addresses."""
+        return Family(self.addresses[0].ip.version) if self.addresses else Family.IPV4
+
+    @property
+    def group(self) -> IPAddress:
+        """Where it advertises."""
+        if self.multicast_group is not None:
+            return self.multicast_group
+        return IPV4_GROUP if self.family is Family.IPV4 else IPV6_GROUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +251,6 @@ class Config:
     """Those that some router tracks."""
     router_id: str | None = None
     mail: Mail = Mail()
-    multicast_group: IPv4Address = MULTICAST_GROUP
 
     def script(self, name: str) -> Script:
         """The script of that name; KeyError when there is none."""
@@ -231,6 +271,8 @@ class Interface:
     mac: bytes
     addresses: tuple[IPInterface, ...] = ()
     """In the kernel's order, virtual ones included."""
+    forwards: bool = False
+    """This node is a router for IPv6 there: what a Neighbor Advertisement says of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,6 @@
-"""VRRP messages: bytes to and from `Advertisement` (RFC 3768 section 5.3, RFC 2338 section 5.3 for authentication).
+"""VRRP messages: bytes to and from `Advertisement`.
+
+Version 2 (RFC 3768 section 5.3; authentication: RFC 2338 section 5.3):
 
      0                   1                   2                   3
      0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
@@ -7,6 +9,12 @@
     |                       IP Address (1 .. n)                     |
     |                     Authentication Data (8)                   |
 
+Version 3 (RFC 5798 section 5.2), over IPv4 and IPv6:
+
+    |Version| Type  | Virtual Rtr ID|   Priority    |Count IPvX Addr|
+    |(rsvd) |     Max Adver Int     |          Checksum             |
+    |                     IPvX Address(es) (1 .. n)                 |
+
 `decode` raises `PacketError` and nothing else, whatever the bytes are.
 """
 
@@ -14,18 +22,23 @@ from __future__ import annotations
 
 import hmac
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
 
-from vrrpd.frames import Datagram
-from vrrpd.model import SECOND, AuthenticationType, Duration, Version, VirtualRouter
+from vrrpd.frames import Datagram, internet_checksum
+from vrrpd.model import CENTISECOND, SECOND, AuthenticationType, Duration, IPAddress, Version, VirtualRouter
 
 ADVERTISEMENT_TYPE = 1
 TTL = 255
 
-_HEADER = struct.Struct("!BBBBBBH")
+PROTOCOL = 112
+
+_HEADER = struct.Struct("!BBBBHH")
 _PASSWORD_BYTES = 8
+_INTERVAL_MASK = 0x0FFF
+_TRAILER_BYTES: dict[int, int] = {Version.V2: _PASSWORD_BYTES, Version.V3: 0}
 
 
 class DropReason(StrEnum):
@@ -55,6 +68,13 @@ class PacketError(Exception):
         self.ours = ours
 
 
+class ChecksumForm(StrEnum):
+    """What a checksum covers. Of version 3 over IPv4 both forms are in use (RFC 5798 and 9568, section 5.2.8)."""
+
+    MESSAGE = "message"
+    PSEUDO_HEADER = "pseudo-header"
+
+
 @dataclass(frozen=True, slots=True)
 class Advertisement:
     """What an ADVERTISEMENT says. A priority of 0: its Master is leaving."""
@@ -62,31 +82,25 @@ class Advertisement:
     vrid: int
     priority: int
     advertisement_interval: Duration
-    addresses: tuple[IPv4Address, ...]
+    addresses: tuple[IPAddress, ...]
+    checksum_form: ChecksumForm = ChecksumForm.MESSAGE
 
 
-def checksum(message: bytes) -> int:
-    """The Internet checksum (RFC 1071) of bytes whose checksum field is zero; 0 over bytes that hold theirs."""
-    if len(message) % 2:
-        message += b"\0"
-    # A ones' complement sum is a residue modulo 0xFFFF, written as 0xFFFF when it is 0 and not all bits are.
-    residue = int.from_bytes(message, "big") % 0xFFFF
-    return 0 if residue == 0 and any(message) else 0xFFFF - residue
-
-
-def encode(router: VirtualRouter, priority: int) -> bytes:
-    """The whole VRRP message that this router sends at this priority (0 to 255)."""
+def encode(router: VirtualRouter, priority: int, source: IPAddress) -> bytes:
+    """The whole VRRP message that this router sends from `source` at this priority (0 to 255)."""
     addresses = b"".join(address.ip.packed for address in router.addresses)
-    fields = (
-        router.version << 4 | ADVERTISEMENT_TYPE,
-        router.vrid,
-        priority,
-        len(router.addresses),
-        router.authentication.type,
-        router.advertisement_interval // SECOND,
-    )
-    body = addresses + router.authentication.password.ljust(_PASSWORD_BYTES, b"\0")
-    return _HEADER.pack(*fields, checksum(_HEADER.pack(*fields, 0) + body)) + body
+    first = (router.version << 4 | ADVERTISEMENT_TYPE, router.vrid, priority, len(router.addresses))
+    if router.version is Version.V2:
+        fields = (*first, router.authentication.type << 8 | router.advertisement_interval // SECOND)
+        body = addresses + router.authentication.password.ljust(_PASSWORD_BYTES, b"\0")
+    else:
+        fields = (*first, router.advertisement_interval // CENTISECOND)
+        body = addresses
+    message = _HEADER.pack(*fields, 0) + body
+    covered = message
+    if router.version is Version.V3 and not router.plain_checksum:
+        covered = _pseudo_header(source, router.group, len(message)) + message
+    return _HEADER.pack(*fields, internet_checksum(covered)) + body
 
 
 def decode(router: VirtualRouter, datagram: Datagram) -> Advertisement:
@@ -97,32 +111,71 @@ def decode(router: VirtualRouter, datagram: Datagram) -> Advertisement:
     message = datagram.payload
     if len(message) < _HEADER.size:
         raise PacketError(DropReason.LENGTH, f"{len(message)} bytes", f"at least {_HEADER.size}")
-    version_type, vrid, priority, count, authentication, interval, _ = _HEADER.unpack_from(message)
+    version_type, vrid, priority, count, timing, _ = _HEADER.unpack_from(message)
     version, message_type = version_type >> 4, version_type & 0x0F
-    length = _message_length(version, count)
-    if length is not None and len(message) != length:
-        raise PacketError(DropReason.LENGTH, f"{len(message)} bytes with {count} addresses", f"{length}")
+    _check_length(version, count, datagram)
     if datagram.ttl != TTL:
         raise PacketError(DropReason.TTL, f"TTL {datagram.ttl}", f"TTL {TTL}")
     if version != router.version:
         raise PacketError(DropReason.VERSION, f"version {version}", f"version {router.version:d}")
-    _authenticate(router, authentication, message[-_PASSWORD_BYTES:])
-    if interval * SECOND != router.advertisement_interval:
-        ours = router.advertisement_interval // SECOND
-        raise PacketError(DropReason.INTERVAL, f"advertises every {interval} s", f"every {ours} s")
+    if version == Version.V2:
+        _authenticate(router, timing >> 8, message[-_PASSWORD_BYTES:])
+    interval = _interval(router, timing)
     if message_type != ADVERTISEMENT_TYPE:
         raise PacketError(DropReason.TYPE, f"type {message_type}", f"type {ADVERTISEMENT_TYPE}")
-    if checksum(message) != 0:
-        raise PacketError(DropReason.CHECKSUM, "a wrong checksum", "a right one")
-    addresses = struct.unpack_from(f"!{count}I", message, _HEADER.size)
-    return Advertisement(vrid, priority, interval * SECOND, tuple(map(IPv4Address, addresses)))
+    form = _checksum_form(version, datagram)
+    addresses = tuple(_addresses(datagram.source, message[_HEADER.size :], count))
+    return Advertisement(vrid, priority, interval, addresses, form)
 
 
-def _message_length(version: int, count: int) -> int | None:
-    """How long a message of this version is; None for a version whose layout is not known here."""
-    if version == Version.V2:
-        return _HEADER.size + 4 * count + _PASSWORD_BYTES
-    return None
+def _addresses(of_family: IPAddress, body: bytes, count: int) -> Iterator[IPAddress]:
+    size = len(of_family.packed)
+    for start in range(0, size * count, size):
+        yield type(of_family)(body[start : start + size])
+
+
+def _check_length(version: int, count: int, datagram: Datagram) -> None:
+    """Exact, for a version whose layout is known here. Version 3 has at least one address (erratum 8299)."""
+    size = len(datagram.source.packed)
+    trailer = _TRAILER_BYTES.get(version)
+    if trailer is None:
+        return
+    expected, length = _HEADER.size + size * count + trailer, len(datagram.payload)
+    if length != expected:
+        raise PacketError(DropReason.LENGTH, f"{length} bytes with {count} addresses", f"{expected}")
+    if version == Version.V3 and count == 0:
+        raise PacketError(DropReason.LENGTH, "no address", "at least one")
+
+
+def _interval(router: VirtualRouter, timing: int) -> Duration:
+    """Version 2 drops another interval (RFC 3768 section 7.1); version 3 learns it, but not 0 (erratum 8301)."""
+    if router.version is Version.V2:
+        seconds, ours = timing & 0xFF, router.advertisement_interval // SECOND
+        if seconds != ours:
+            raise PacketError(DropReason.INTERVAL, f"advertises every {seconds} s", f"every {ours} s")
+        return seconds * SECOND
+    centiseconds = timing & _INTERVAL_MASK
+    if centiseconds == 0:
+        raise PacketError(DropReason.INTERVAL, "an interval of 0", "at least 0.01 s")
+    return centiseconds * CENTISECOND
+
+
+def _checksum_form(version: int, datagram: Datagram) -> ChecksumForm:
+    """Which form is right; of version 3 over IPv4 either is, since both are in use."""
+    message, source = datagram.payload, datagram.source
+    pseudo_header = _pseudo_header(source, datagram.destination, len(message))
+    if version == Version.V3 and internet_checksum(pseudo_header + message) == 0:
+        return ChecksumForm.PSEUDO_HEADER
+    if (version == Version.V2 or isinstance(source, IPv4Address)) and internet_checksum(message) == 0:
+        return ChecksumForm.MESSAGE
+    raise PacketError(DropReason.CHECKSUM, "a wrong checksum", "a right one")
+
+
+def _pseudo_header(source: IPAddress, destination: IPAddress, length: int) -> bytes:
+    """RFC 8200 section 8.1 for IPv6; for IPv4 the one of TCP and UDP, as keepalived has it."""
+    if isinstance(source, IPv4Address):
+        return source.packed + destination.packed + struct.pack("!BBH", 0, PROTOCOL, length)
+    return source.packed + destination.packed + struct.pack("!I3xB", length, PROTOCOL)
 
 
 def _authenticate(router: VirtualRouter, their_type: int, data: bytes) -> None:

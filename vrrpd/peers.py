@@ -134,7 +134,7 @@ class PeerRouter:
         raise NotImplementedError
 
     def _send(self, priority: int) -> Send:
-        return Send(packet.encode(self.router, priority))
+        return Send(packet.encode(self.router, priority, self.address))
 
     def _announce(self, repeat: int) -> Announce:
         frames = tuple(

@@ -5,23 +5,48 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from vrrpd.frames import Datagram
-from vrrpd.model import Instant, IPAddress, VirtualRouter
+from vrrpd.model import SECOND, Instant, IPAddress, VirtualRouter
 from vrrpd.packet import Advertisement, DropReason, PacketError, decode
 
 STRAYS_MAX = 255
 
 
-def accept(router: VirtualRouter, datagram: Datagram, group: IPv4Address, own: IPAddress) -> Advertisement:
+def accept(router: VirtualRouter, datagram: Datagram, own: IPAddress) -> Advertisement:
     """The advertisement in a datagram. Raises `PacketError` with the first check that fails, in keepalived's order."""
     advertisement = decode(router, datagram)
-    if datagram.destination != group:
-        raise PacketError(DropReason.DESTINATION, f"sent to {datagram.destination}", f"{group}")
+    if datagram.destination != router.group:
+        raise PacketError(DropReason.DESTINATION, f"sent to {datagram.destination}", f"{router.group}")
     if datagram.source == own:
         raise PacketError(DropReason.OWN_SOURCE, "our own address as source", "another one")
     return advertisement
+
+
+class Difference(NamedTuple):
+    """In what an advertisement that counts differs from ours, in words."""
+
+    field: str
+    theirs: str
+    ours: str
+
+
+def differences(router: VirtualRouter, advertisement: Advertisement) -> list[Difference]:
+    """What is told and does not make an advertisement count less (RFC 9568 section 7.1)."""
+    found = []
+    theirs, ours = set(advertisement.addresses), {address.ip for address in router.addresses}
+    if theirs != ours:
+        found.append(Difference("addresses", _list(theirs), _list(ours)))
+    interval = advertisement.advertisement_interval
+    if interval != router.advertisement_interval:
+        words = f"advertises every {interval / SECOND:g} s", f"every {router.advertisement_interval / SECOND:g} s"
+        found.append(Difference("interval", *words))
+    return found
+
+
+def _list(addresses: set[IPAddress]) -> str:
+    return ", ".join(map(str, sorted(addresses, key=int))) or "no address"
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from vrrpd.frames import Datagram
 from vrrpd.model import SECOND, Duration, Identity, Instant, IPAddress, VirtualRouter
 from vrrpd.packet import DropReason
 from vrrpd.retrying import Asking, Repair
@@ -26,6 +27,7 @@ class FaultKind(StrEnum):
     CHECK_PENDING = "check_pending"
     CHECK_FAILED = "check_failed"
     ADDRESSES_REFUSED = "addresses_refused"
+    DRAINED = "drained"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -64,15 +66,9 @@ class Transition:
 class Memory:
     """The datagram that last refreshed a Backup: the same one again need not be parsed again."""
 
-    hop: bytes
-    """Bytes 8 and 9: TTL and protocol."""
-    rest: bytes
-    """From byte 12 on: addresses and message. Between lies the header's checksum, which the identification moves."""
+    seen: bytes | Datagram
+    """Of IPv4 the `frames.essence`, of IPv6 all that the kernel gave."""
     event: AdvertisementReceived
-
-    def matches(self, packet: bytes) -> bool:
-        """The IPv4 packet says the same."""
-        return packet[0] == 0x45 and packet[12:] == self.rest and packet[8:10] == self.hop  # noqa: PLR2004
 
 
 @dataclass(slots=True)
@@ -90,6 +86,12 @@ class Record:
     """The same identity, configured again while this one still leaves."""
     leaving: Why | None = None
     has_run: bool = False
+    drained: bool = False
+    """An operator wants it to serve only if nobody else does."""
+    barred: bool = False
+    """... and not even then."""
+    handed_over: bool = False
+    """An operator has made another node Master: it is not to be preempted."""
     faults: frozenset[Fault] = frozenset()
     addresses_refused: Fault | None = None
     memory: Memory | None = None

@@ -7,6 +7,7 @@ The event loop is the clock, so the same runtime runs on Linux's edges and on a 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
@@ -133,7 +134,8 @@ class Runtime:
     def _on_results(self, results: Results) -> None:
         for address, present, error in results:
             if error:
-                self._log.error("address not changed", address=str(address), wanted=present, errno=error)
+                event = "address not added" if present else "address not removed"
+                self._log.error(event, address=str(address), error=os.strerror(error))
         self._turn(AddressesApplied(results))
 
     # --- the turn ---
@@ -206,7 +208,7 @@ class Runtime:
             case AnnounceAddresses(frames, repeat):
                 self._announce(frames=[(f.device, f.content) for f in frames], repeat=repeat)
             case BidFarewell(message, unless_by):
-                if self.now() > unless_by:
+                if unless_by is None or self.now() > unless_by:
                     self._farewell(identity, message)
             case _:
                 assert_never(followup)
@@ -221,9 +223,9 @@ class Runtime:
 
     def _farewell(self, identity: Identity, message: bytes) -> None:
         try:
-            self._network.send(identity[0], message)
+            self._network.send(identity.interface, message)
         except OSError as error:
-            self._log.warning("farewell not sent", interface=identity[0], error=error.strerror)
+            self._log.warning("farewell not sent", interface=identity.interface, error=error.strerror)
 
     # --- what is open, and what is on record ---
 
@@ -248,9 +250,10 @@ class Runtime:
     def _listener(self, record: Record) -> Listener | None:
         interface = self.engine.interfaces.get(record.router.interface)
         source = None if record.parameters is None else record.parameters.primary_address
-        if interface is None or not isinstance(source, IPv4Address):
+        group = record.router.group
+        if interface is None or not isinstance(source, IPv4Address) or not isinstance(group, IPv4Address):
             return None
-        return Listener(interface.name, interface.index, source, self.engine.config.multicast_group)
+        return Listener(interface.name, interface.index, source, group)
 
     def _master_here(self, record: Record) -> MasterHere:
         p = record.parameters
@@ -258,7 +261,7 @@ class Runtime:
             name=record.router.name,
             interface=record.router.interface,
             source="" if p is None else str(p.primary_address),
-            group=str(self.engine.config.multicast_group),
+            group=str(record.router.group),
             resignation="" if p is None else p.resignation.hex(),
         )
 

@@ -27,6 +27,8 @@ class Reason(StrEnum):
     PREEMPTED = "preempted"
     TIE_LOST = "tie_lost"
     TRACKER_FAILED = "tracker_failed"
+    DRAINED = "drained"
+    FAILED_OVER = "failed_over"
     NOBODY_TOOK_OVER = "nobody_took_over"
     RECOVERED = "recovered"
     STOPPED = "stopped"
@@ -51,15 +53,17 @@ class Parameters:
     primary_address: IPAddress
     phase: Duration = 0
     """This router's place on the grid of its interval (docs/architecture.md): 0 to the interval."""
+    handed_over: bool = False
+    """An operator has made another node Master: it is not preempted."""
     holds_back: bool = False
-    """It would serve worse than others and says `nopreempt`: it waits for silence."""
+    """It would serve worse than others: it preempts nobody, and waits for silence."""
     announcement: tuple[Frame, ...] = field(default=(), repr=False)
     advertisement: bytes = field(init=False, repr=False)
     resignation: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "advertisement", packet.encode(self.router, self.priority))
-        object.__setattr__(self, "resignation", packet.encode(self.router, 0))
+        object.__setattr__(self, "advertisement", packet.encode(self.router, self.priority, self.primary_address))
+        object.__setattr__(self, "resignation", packet.encode(self.router, 0, self.primary_address))
 
 
 # --- states ---
@@ -257,7 +261,8 @@ class BidFarewell:
     """
 
     message: bytes
-    unless_by: Instant
+    unless_by: Instant | None
+    """None: in any case."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,9 +59,10 @@ def file(path: Path, text: str, mode: int = 0o755) -> str:
 
 
 def open_to_others(tmp_path: Path) -> None:
-    """pytest keeps what it makes, the test's directory and the two above it, to itself."""
-    for directory in (tmp_path, *tmp_path.parents[:2]):
-        directory.chmod(0o755)
+    """pytest keeps what it makes, the test's directory and those above it, to itself."""
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory.stat().st_mode & 0o777 == 0o700:
+            directory.chmod(0o755)
 
 
 def in_session(leader: int) -> list[int]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 from vrrpd.config.syntax import Statement, quoted
 from vrrpd.config.table import FALSE, Block, Reading, flag, ignored, refused, shown, shown_block, value
 from vrrpd.config.values import ipv4, whole
-from vrrpd.model import MULTICAST_GROUP, SECOND, Announcing, Duration, Mail, User
+from vrrpd.model import SECOND, Announcing, Duration, Mail, User
 
 MAX_SECONDS = 4294
 """keepalived keeps most times as microseconds in 32 bits."""
@@ -24,7 +24,7 @@ class GlobalsDraft:
 
     router_id: str | None = None
     mail: Mail = field(default_factory=Mail)
-    multicast_group: IPv4Address = MULTICAST_GROUP
+    multicast_group: IPv4Address | None = None
     script_user: User | None = None
     garp_delay: Duration = Announcing().master_delay
     garp_repeat: int = Announcing().master_repeat

@@ -24,7 +24,16 @@ from vrrpd.config.scripts import SCRIPT, ScriptDraft, finished
 from vrrpd.config.syntax import Statement, Word, quoted
 from vrrpd.config.table import Block, Reading, block, ignored, named_block, read_block, refused
 from vrrpd.config.values import size
-from vrrpd.model import OWNER_PRIORITY, Announcing, Config, Script, ScriptTracker, VirtualAddress, VirtualRouter
+from vrrpd.model import (
+    OWNER_PRIORITY,
+    Announcing,
+    Config,
+    Identity,
+    Script,
+    ScriptTracker,
+    VirtualAddress,
+    VirtualRouter,
+)
 
 MAX_ADDRESSES = 255
 """Of one advertisement: its count is a byte."""
@@ -136,7 +145,6 @@ def build(statements: Sequence[Statement], node: Node) -> Built:
         scripts=_scripts(draft, tracked, to),
         router_id=draft.globals.router_id,
         mail=draft.globals.mail,
-        multicast_group=draft.globals.multicast_group,
     )
     return Built(
         config,
@@ -220,6 +228,7 @@ def _router(settled: _Settled, defaults: GlobalsDraft, to: Reading) -> VirtualRo
         preempt_delay=election.preempt_delay,
         down_timer_adverts=draft.down_timer_adverts or defaults.down_timer_adverts,
         addresses=addresses[:MAX_ADDRESSES],
+        multicast_group=defaults.multicast_group,
         authentication=authentication,
         announcing=_announcing(draft, defaults.announcing),
         scripts=settled.trackers,
@@ -271,7 +280,7 @@ def _announcing(draft: RouterDraft, defaults: Announcing) -> Announcing:
 
 def _without_duplicates(routers: Sequence[VirtualRouter], draft: FileDraft, to: Reading) -> list[VirtualRouter]:
     """Two routers of one VRID on one interface could not be told apart."""
-    first: dict[tuple[str, int], VirtualRouter] = {}
+    first: dict[Identity, VirtualRouter] = {}
     for router in routers:
         other = first.setdefault(router.identity, router)
         if other is not router:

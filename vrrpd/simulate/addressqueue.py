@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from vrrpd.addresses import Key
 from vrrpd.model import Identity, VirtualAddress
 from vrrpd.states import AnnounceAddresses, BidFarewell
 
@@ -45,16 +46,23 @@ class AddressQueue:
     def __init__(self, owner: Owner) -> None:
         self.idle = True
         self._owner = owner
+        self._wanted: dict[VirtualAddress, bool] = {}
+        """In the order of the newest request."""
         self._waiting: dict[Identity, _Work] = {}
         self._under_way: dict[Identity, _Work] = {}
 
     def want(self, router: Identity, addresses: Iterable[VirtualAddress], *, present: bool) -> None:
         """The router wants these to be there, or to be gone."""
-        work = self._waiting.setdefault(router, _Work())
-        work.wanted.update(dict.fromkeys(addresses, present))
-        work.followups = []
-        if (earlier := self._under_way.get(router)) is not None:
-            earlier.followups = []
+        addresses = tuple(addresses)
+        for address in addresses:
+            self._wanted.pop(address, None)
+            self._wanted[address] = present
+        gone = set() if present else {address.key for address in addresses}
+        self._waiting.setdefault(router, _Work()).wanted.update(dict.fromkeys(addresses, present))
+        for work in (self._waiting[router], self._under_way.get(router)):
+            if work is not None:
+                kept = (f for f in work.followups if not isinstance(f, BidFarewell))
+                work.followups = [_without(followup, gone) for followup in kept]
         if self.idle:
             self.idle = False
             self._owner.soon(self._begin)
@@ -69,9 +77,8 @@ class AddressQueue:
 
     def _begin(self) -> None:
         self._under_way, self._waiting = self._waiting, {}
-        self._owner.submit(
-            [change for work in self._under_way.values() for change in work.wanted.items()], self._finish
-        )
+        changes, self._wanted = list(self._wanted.items()), {}
+        self._owner.submit(changes, self._finish)
 
     def _finish(self, results: Results) -> None:
         self._owner.on_results(results)
@@ -80,12 +87,17 @@ class AddressQueue:
         for router, work in done.items():
             failed = {address.key for address in work.wanted if outcome[address]}
             for followup in work.followups:
-                if isinstance(followup, AnnounceAddresses):
-                    frames = tuple(f for f in followup.frames if (f.address, f.device) not in failed)
-                    followup = AnnounceAddresses(frames, followup.repeat)  # noqa: PLW2901  what is left of it
-                self._owner.on_followup(router, followup)
+                self._owner.on_followup(router, _without(followup, failed))
         if self._waiting:
             self._begin()
         else:
             self.idle = True
             self._owner.on_idle()
+
+
+def _without(followup: Followup, failed: set[Key]) -> Followup:
+    """What is not there is not announced."""
+    if not failed or not isinstance(followup, AnnounceAddresses):
+        return followup
+    frames = tuple(frame for frame in followup.frames if (frame.address, frame.device) not in failed)
+    return AnnounceAddresses(frames, followup.repeat)

@@ -7,6 +7,7 @@ from functools import partial
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Protocol
 
+from vrrpd import packet
 from vrrpd.actions import (
     Action,
     AddressAnnounced,
@@ -23,7 +24,7 @@ from vrrpd.actions import (
 )
 from vrrpd.engine import Engine
 from vrrpd.model import (
-    MULTICAST_GROUP,
+    IPV4_GROUP,
     SECOND,
     Config,
     Duration,
@@ -31,6 +32,7 @@ from vrrpd.model import (
     Instant,
     Interface,
     IPAddress,
+    Script,
     ScriptResult,
     VirtualRouter,
 )
@@ -158,7 +160,7 @@ class VrrpdDaemon:
                 case RouterAction(router, effect):
                     self._perform(router, effect)
                 case RunCheck(script):
-                    self._node.check(script, partial(self._on_check_finished, script.name))
+                    self._node.check(script, partial(self._on_check_finished, script))
                 case _:
                     self._node.note(self._node, type(action).__name__)
 
@@ -190,7 +192,7 @@ class VrrpdDaemon:
         source = self._source(device) if p is None else p.primary_address
         if isinstance(source, IPv4Address):
             self._identification = (self._identification + 1) & 0xFFFF
-            group = self.engine.config.multicast_group
+            group = IPV4_GROUP
             packet = ipv4_packet(source, group, self._identification, message)
             self._node.note(self._node, f"sends priority {message[2]} of {message[1]}")
             self._node.lans[device].send_packet(self._node.ports[device], packet)
@@ -206,8 +208,8 @@ class VrrpdDaemon:
         """The socket outlives its router: a farewell still leaves from the device's own address."""
         return next(link.address.ip for link in self._node.plan.links if link.device == device)
 
-    def _on_check_finished(self, name: str, result: ScriptResult) -> None:
-        self._turn(CheckFinished(name, result))
+    def _on_check_finished(self, script: Script, result: ScriptResult) -> None:
+        self._turn(CheckFinished(script, result))
 
     # --- the address queue's owner ---
 
@@ -232,8 +234,8 @@ class VrrpdDaemon:
                     port = self._node.ports[frame.device]
                     self._node.lans[frame.device].send_frames(port, frame.content, repeat)
             case BidFarewell(message, unless_by):
-                if self._node.clock() > unless_by and not self._node.sends_fail:
-                    self._send(identity[0], message)
+                if (unless_by is None or self._node.clock() > unless_by) and not self._node.sends_fail:
+                    self._send(identity.interface, message)
 
     def on_idle(self) -> None:
         """The kernel has caught up."""
@@ -245,6 +247,10 @@ class VrrpdDaemon:
     def masters(self) -> list[VirtualRouter]:
         """Who would have to resign if this process were killed now."""
         return [r.router for r in self.engine.records.values() if isinstance(r.state, Master)]
+
+    def resign(self, router: VirtualRouter) -> None:
+        """Say priority 0 for it: the ledger holds the message."""
+        self._send(router.interface, packet.encode(router, 0, self._source(router.interface)))
 
 
 class PeerDaemon:
@@ -274,7 +280,7 @@ class PeerDaemon:
     def end(self) -> None:
         """Stop every router."""
         for peer in self.routers:
-            self._run(peer, lambda _, peer=peer: peer.stop())
+            self._run(peer, partial(_stop, peer))
         self._node.daemon_gone()
 
     def packet(self, device: str, content: bytes) -> None:
@@ -292,7 +298,7 @@ class PeerDaemon:
         for peer in self.routers:
             if peer.router.interface == name:
                 if not interface.up:
-                    self._run(peer, lambda _, peer=peer: peer.stop())
+                    self._run(peer, partial(_stop, peer))
                 elif peer.state == "Initialize":
                     self._run(peer, peer.start)
 
@@ -319,7 +325,7 @@ class PeerDaemon:
             match output:
                 case Send(message):
                     self._identification = (self._identification + 1) & 0xFFFF
-                    packet = ipv4_packet(peer.address, MULTICAST_GROUP, self._identification, message)
+                    packet = ipv4_packet(peer.address, IPV4_GROUP, self._identification, message)
                     self._node.note(self._node, f"sends priority {message[2]} of {message[1]}")
                     self._node.lans[device].send_packet(self._node.ports[device], packet)
                     self._listener.sent(self._node, peer.router, message, farewell=False)
@@ -330,3 +336,7 @@ class PeerDaemon:
                 case Announce(frames, repeat):
                     for name, frame in frames:
                         self._node.lans[name].send_frames(self._node.ports[name], frame, repeat)
+
+
+def _stop(peer: PeerRouter, _now: Instant) -> Outputs:
+    return peer.stop()

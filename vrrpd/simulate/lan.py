@@ -10,8 +10,8 @@ from ipaddress import IPv4Address, IPv6Address
 from random import Random
 from typing import TypeAlias
 
+from vrrpd.frames import internet_checksum
 from vrrpd.model import SECOND, Duration, IPAddress, IPInterface
-from vrrpd.packet import checksum
 from vrrpd.simulate.plan import LanPlan, Noise
 from vrrpd.simulate.timeline import Timeline
 
@@ -30,7 +30,7 @@ def ipv4_packet(source: IPv4Address, destination: IPv4Address, identification: i
     """What a raw socket delivers of a VRRP message: RFC 791's header around it."""
     fields = (0x45, _TOS_INTERNETWORK_CONTROL, 20 + len(payload), identification, 0, _TTL, _VRRP)
     ends = (source.packed, destination.packed)
-    return _IPV4.pack(*fields, checksum(_IPV4.pack(*fields, 0, *ends)), *ends) + payload
+    return _IPV4.pack(*fields, internet_checksum(_IPV4.pack(*fields, 0, *ends)), *ends) + payload
 
 
 def announced(frame: bytes) -> tuple[bytes, IPAddress] | None:
