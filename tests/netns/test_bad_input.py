@@ -206,7 +206,7 @@ def message(
 BAD = {
     "length": [ipv4(message()[:-1]), ipv4(message()[:9]), ipv4(message() + b"\0\0"), ipv4(message()[:3])],
     "ttl": [ipv4(message(), ttl=254), ipv4(message(), ttl=1)],
-    "version": [ipv4(message(kind=0x31)), ipv4(message(kind=0xF1))],
+    "version": [ipv4(message(kind=0x31)[:-8]), ipv4(message(kind=0xF1))],
     "authentication_type": [ipv4(message(authentication=0)), ipv4(message(authentication=2))],
     "authentication": [ipv4(message(password=b"guess"))],
     "interval": [ipv4(message(interval=2))],
