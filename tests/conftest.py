@@ -16,6 +16,8 @@ _OUTSIDE = "VRRPD_TESTS_OUTSIDE"
 _XDIST_WORKER = "PYTEST_XDIST_WORKER"
 _CLONE_NEWNS, _CLONE_NEWNET = 0x0002_0000, 0x4000_0000
 
+_IN_REAL_TIME = {"netns", "interop", "systemd"}
+
 _ENTER_WORLD = """
 set -e
 mkdir -p /run/netns 2>/dev/null || { mount -t tmpfs tmpfs /run; mkdir /run/netns; }
@@ -60,8 +62,8 @@ def _inside() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What only computes comes first, what lives in real time (a directory of its own) after that."""
-    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
+    """What only computes comes first, what waits for real time to pass after that."""
+    items.sort(key=lambda item: item.path.parent.name in _IN_REAL_TIME)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

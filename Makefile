@@ -1,0 +1,47 @@
+# The words that a person types; how each is done stands in tools/.
+PYTHON ?= python3
+export PYTHON
+
+RUNTIME := .venv
+DEVELOPMENT := .venv-dev
+TOOL := $(DEVELOPMENT)/bin
+# Tests mostly wait for what happens in real time; more at once than this and some of it comes late on two cores.
+WORKERS ?= 4
+
+.PHONY: help demo test check bench setup clean programs-demo programs-test
+.NOTPARALLEL:
+
+help: ## say what there is to make
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+demo: $(RUNTIME)/made ## set everything up and watch two nodes fail over, in network namespaces of this machine
+	$(RUNTIME)/bin/vrrpd lab
+
+test: check ## set everything up, then check and run every test
+	$(TOOL)/python -m pytest --numprocesses $(WORKERS)
+
+check: $(DEVELOPMENT)/made ## what can be said without running it: style, types, direction of imports; takes seconds
+	$(TOOL)/ruff check .
+	$(TOOL)/ruff format --check .
+	$(TOOL)/mypy
+	$(TOOL)/lint-imports
+
+bench: setup ## vrrpd beside keepalived, in figures; never fails because of them
+	$(RUNTIME)/bin/python -m tests.bench
+
+setup: $(RUNTIME)/made $(DEVELOPMENT)/made ## install what is missing and make both environments, and no more
+
+clean: ## remove the environments and what the tools remember
+	rm -rf $(RUNTIME) $(DEVELOPMENT) dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(RUNTIME)/made: pyproject.toml tools/environment.sh | programs-demo
+	tools/environment.sh runtime $(RUNTIME)
+
+$(DEVELOPMENT)/made: pyproject.toml tools/environment.sh | programs-test
+	tools/environment.sh development $(DEVELOPMENT)
+
+programs-demo:
+	@tools/programs.sh demo
+
+programs-test:
+	@tools/programs.sh test
