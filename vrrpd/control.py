@@ -38,7 +38,7 @@ class ControlServer:
         self._path = path
         self._handler = handler
         self._log = log
-        self._clients = 0
+        self._conversations: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -53,18 +53,25 @@ class ControlServer:
         with contextlib.suppress(KeyError, PermissionError):
             os.chown(self._path, -1, grp.getgrnam(GROUP).gr_gid)
             self._path.chmod(0o660)
-        self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=REQUEST_MAX)
+        self._server = await asyncio.start_unix_server(self._connected, sock=listener, limit=REQUEST_MAX)
 
     async def close(self) -> None:
-        """Stop listening, and take the socket away."""
+        """Stop listening, let go of who is still connected, and take the socket away."""
         if self._server is not None:
             self._server.close()
+        for conversation in self._conversations:
+            conversation.cancel()
         self._path.unlink(missing_ok=True)
 
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: asyncio's, cancelled at the end, is reported as an error by Python 3.11.
+        conversation = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._conversations.add(conversation)
+        conversation.add_done_callback(self._conversations.discard)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._clients += 1
         try:
-            if self._clients > CLIENTS_MAX:
+            if len(self._conversations) > CLIENTS_MAX:
                 writer.write(_BUSY)
                 return
             async with asyncio.timeout(CLIENT_TIMEOUT_S):
@@ -72,7 +79,6 @@ class ControlServer:
         except (OSError, TimeoutError, ValueError):
             pass  # ValueError: a line beyond the limit. Whoever asked has gone, or does not know how.
         finally:
-            self._clients -= 1
             if writer.transport.get_write_buffer_size():
                 writer.transport.abort()
             else:

@@ -47,7 +47,7 @@ set -e
 python=$1 directory=$2 wheels=$3 checkout=$4
 mount -t overlay -o "lowerdir=/opt,upperdir=$directory/upper/opt,workdir=$directory/work" none /opt
 "$python" -m pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir "$directory/wheels" "$checkout"
-"$python" -m venv --without-pip /opt/vrrpd
+/usr/bin/python3 -m venv --without-pip /opt/vrrpd  # a node's own: the hardened unit does not see one in a home
 "$python" -m pip --python /opt/vrrpd/bin/python install --quiet --no-index --find-links "$wheels" "$directory"/wheels/*
 """
 
