@@ -373,7 +373,7 @@ def test_a_router_that_leaves_keeps_what_it_is_tracked_by_until_it_has_gone() ->
     node.configure()
     assert "chk_haproxy" in node.engine.checks
     node.run(20 * S)
-    assert (node.engine.idle, node.engine.checks, node.engine.deadline()) == (True, {}, None)
+    assert (node.engine.idle, list(node.engine.checks), node.engine.deadline()) == (True, [], None)
 
 
 # --- defects, until they are gone ---

@@ -17,8 +17,6 @@ from vrrpd.tracking import (
     forbids,
     lowering_words,
     lowers,
-    skipped,
-    started,
 )
 
 OK, FAILING, PENDING = CheckState.OK, CheckState.FAILING, CheckState.PENDING
@@ -60,14 +58,6 @@ def test_it_rises_after_rise_successes_in_a_row() -> None:
 @pytest.mark.parametrize("code", [1, 2, 127, 255, None])
 def test_only_exit_code_0_is_success(code: int | None) -> None:
     assert after(check(PENDING), ScriptResult(code, MS)).state is FAILING
-
-
-def test_runs_are_counted_from_start_to_start_and_never_overlap() -> None:
-    running = started(check(), 10 * S)
-    assert (running.running, running.next_at) == (True, 12 * S)
-    still = skipped(running, 12 * S)
-    assert (still.running, still.next_at) == (True, 14 * S)
-    assert not finished(still, GOOD, 13 * S).running
 
 
 # keepalived: weight > 0 is added while good, weight < 0 while bad, reverse turns the sign of the effect.

@@ -6,12 +6,11 @@ applies a new configuration by difference. A start is a reload from `Config()`, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from ipaddress import IPv4Address
 from typing import TypeAlias, assert_never
 
-from vrrpd import faults, fsm, grid, tracking
+from vrrpd import fsm
 from vrrpd.actions import (
     Action,
     AddressAnnounced,
@@ -34,7 +33,8 @@ from vrrpd.actions import (
 )
 from vrrpd.addresses import AddressBook, Key
 from vrrpd.agenda import Agenda
-from vrrpd.frames import Datagram, Frame, essence, gratuitous_arp, strip_ipv4, unsolicited_na
+from vrrpd.checks import Checks
+from vrrpd.frames import Datagram, essence, strip_ipv4
 from vrrpd.model import (
     Config,
     Duration,
@@ -42,13 +42,12 @@ from vrrpd.model import (
     Identity,
     Instant,
     Interface,
-    IPAddress,
-    IPInterface,
     Script,
     ScriptResult,
     VirtualAddress,
     VirtualRouter,
 )
+from vrrpd.moves import STARTED, next_move
 from vrrpd.packet import DropReason, PacketError
 from vrrpd.reception import Strays, accept, differences
 from vrrpd.records import Fault, FaultKind, Memory, Record, Transition
@@ -60,16 +59,13 @@ from vrrpd.states import (
     Effect,
     Initialize,
     Master,
-    Parameters,
     ParametersChanged,
     Reason,
     RemoveAddresses,
     Resign,
     Resigning,
-    Resume,
     SendAdvertisement,
     Shutdown,
-    Startup,
     StateChanged,
     Then,
     Tick,
@@ -78,11 +74,9 @@ from vrrpd.states import (
 from vrrpd.states import AddressAnnounced as RivalAnnounced
 from vrrpd.states import Event as MachineEvent
 from vrrpd.states import SendFailed as MachineSendFailed
-from vrrpd.tracking import Check, CheckState
+from vrrpd.surroundings import Surroundings
 
 Actions: TypeAlias = list[Action]
-
-DRAINED_PRIORITY = 1
 
 
 class Engine:
@@ -91,14 +85,21 @@ class Engine:
     def __init__(self) -> None:
         self.config = Config()
         self.records: dict[Identity, Record] = {}
-        self.checks: dict[str, Check] = {}
-        self.interfaces: dict[str, Interface] = {}
+        self.surroundings = Surroundings()
         self.book = AddressBook()
         self.strays = Strays()
         self._agenda: Agenda[Identity | str] = Agenda()
-        self._phases: dict[Identity, Duration] = {}
-        self._virtual: frozenset[IPAddress] = frozenset()
         self._by_address: dict[Key, list[Identity]] = {}
+
+    @property
+    def checks(self) -> Checks:
+        """What is checked here, by name."""
+        return self.surroundings.checks
+
+    @property
+    def interfaces(self) -> Mapping[str, Interface]:
+        """As the kernel shows them, by name."""
+        return self.surroundings.interfaces
 
     @property
     def idle(self) -> bool:
@@ -244,17 +245,10 @@ class Engine:
         return actions
 
     def _run_check(self, name: str, now: Instant) -> Actions:
-        check = self.checks.get(name)
-        if check is None:
-            return []
-        action: Actions = []
-        if now >= check.next_at:
-            if not check.running:
-                action = [RunCheck(check.script)]
-            check = tracking.skipped(check, now) if check.running else tracking.started(check, now)
-            self.checks[name] = check
-        self._agenda.set(name, check.next_at)
-        return action
+        script = self.surroundings.checks.start(name, now)
+        check = self.surroundings.checks.get(name)
+        self._agenda.set(name, None if check is None else check.next_at)
+        return [] if script is None else [RunCheck(script)]
 
     def _router_due(self, record: Record, now: Instant) -> Actions:
         actions = self._step(record, Tick(), now)
@@ -321,14 +315,10 @@ class Engine:
         others = (
             replace(address, interface=other, label=None, broadcast=None)
             for address in addresses
-            for other in self._addresses_on(address.device)
+            for other in self.surroundings.addresses_on(address.device)
             if other.ip == address.ip and other != address.interface
         )
         return (*addresses, *others)
-
-    def _addresses_on(self, device: str) -> tuple[IPInterface, ...]:
-        interface = self.interfaces.get(device)
-        return () if interface is None else interface.addresses
 
     def _note(self, record: Record, change: StateChanged, now: Instant) -> None:
         old, new = type(change.old).__name__, type(change.new).__name__
@@ -336,7 +326,7 @@ class Engine:
         record.transitions.append(Transition(now, old, new, change.why))
         record.has_run = record.has_run or not isinstance(change.new, Initialize)
         record.counters[f"became_{new.lower()}"] += 1
-        if isinstance(change.new, Master) and self._is_worse(record):
+        if isinstance(change.new, Master) and self.surroundings.is_worse(record.router):
             record.asking.later(record.router.advertisement_interval, now)
         elif not isinstance(change.new, Master | Resigning):
             record.asking.next_at = None
@@ -345,38 +335,12 @@ class Engine:
 
     def _reconcile(self, record: Record, now: Instant) -> Actions:
         """Bring a router from what it is to what it is allowed to be."""
-        event = self._next_move(record)
+        event = next_move(record, is_worse=self.surroundings.is_worse(record.router))
         if event is not None:
             return self._step(record, event, now)
         if not record.wanted and isinstance(record.state, Initialize):
             return self._bury(record, now)
         return []
-
-    def _next_move(self, record: Record) -> MachineEvent | None:
-        if not record.wanted:
-            return _leave(record, record.leaving or record.why)
-        match record.state:
-            case Initialize() if not record.faults and record.parameters is not None:
-                return Startup(_recovered(record) if record.has_run else _STARTED, first=not record.has_run)
-            case Backup() | Master() | Resigning() if record.faults:
-                why = Why(Reason.FAULT, ", ".join(fault.words for fault in sorted(record.faults)))
-                return _give_up(record, why)
-            case Resigning(then=Then.FAULT, heir_at=None):
-                return Resume(_recovered(record))
-            case Resigning(then=Then.STAY, heir_at=None, why=why) if not self._stands(record, why.reason):
-                return Resume(_recovered(record))
-            case _:
-                return None
-
-    def _stands(self, record: Record, cause: Reason) -> bool:
-        """What made a Master resign is still so."""
-        match cause:
-            case Reason.DRAINED:
-                return record.drained
-            case Reason.FAILED_OVER:
-                return record.handed_over
-            case _:
-                return self._is_worse(record)
 
     def _bury(self, record: Record, now: Instant) -> Actions:
         del self.records[record.identity]
@@ -393,17 +357,17 @@ class Engine:
         """Something that a router depends on has changed: its parameters, its faults, and then itself."""
         was_worse = record.parameters is not None and record.parameters.holds_back
         actions: Actions = []
-        parameters = self._parameters(record)
+        parameters = self.surroundings.parameters(record)
         if parameters is not None and parameters != record.parameters:
             previous, record.parameters = record.parameters, parameters
             if previous is not None:
                 actions += self._step(record, ParametersChanged(previous), now)
-        found = faults.of(record, self.interfaces, self.checks, self._virtual)
+        found = self.surroundings.faults(record)
         if found != record.faults:
             record.faults = found
             actions.append(FaultsChanged(record.router, found))
         actions += self._reconcile(record, now)
-        if not self._is_worse(record):
+        if not self.surroundings.is_worse(record.router):
             record.asking.rest()
         elif not was_worse and isinstance(record.state, Master):
             record.asking.on_failure(now)
@@ -412,55 +376,19 @@ class Engine:
         self._arm(record)
         return actions
 
-    def _parameters(self, record: Record) -> Parameters | None:
-        """None when the interface has no address to speak from."""
-        router = record.router
-        interface = self.interfaces.get(router.interface)
-        source = None if interface is None else faults.primary_address(interface, router.family, self._virtual)
-        if source is None:
-            return None
-        return Parameters(
-            router=router,
-            priority=DRAINED_PRIORITY if record.drained else tracking.effective_priority(router, self.checks),
-            primary_address=source,
-            phase=self._phases.get(router.identity, 0),
-            handed_over=record.handed_over,
-            holds_back=record.drained or self._is_worse(record),
-            announcement=tuple(self._announcement(router)),
-        )
-
-    def _announcement(self, router: VirtualRouter) -> list[Frame]:
-        frames = []
-        for address in router.addresses:
-            interface = self.interfaces.get(address.device)
-            if interface is None:
-                continue
-            if isinstance(address.ip, IPv4Address):
-                content = gratuitous_arp(interface.mac, address.ip)
-            else:
-                content = unsolicited_na(interface.mac, address.ip, router=interface.forwards)
-            frames.append(Frame(address.ip, address.device, content))
-        return frames
-
     # --- a Master that is worse asks to be relieved (departure, docs/architecture.md) ---
-
-    def _is_worse(self, record: Record) -> bool:
-        router = record.router
-        if not router.resigns_when_worse or router.strict or router.is_owner:
-            return False
-        return any(tracking.lowers(t, self.checks[t.script]) for t in router.scripts)
 
     def _ask(self, record: Record, now: Instant) -> Actions:
         record.asking.next_at = None
         p = record.parameters
-        if p is None or not isinstance(record.state, Master) or not self._is_worse(record):
+        if p is None or not isinstance(record.state, Master) or not self.surroundings.is_worse(record.router):
             return []
         # A rival was perhaps as ill as we are now when it was heard: it is given what we have lost.
         lost = record.router.priority - p.priority
         if record.best_rival is not None and record.best_rival + lost < p.priority:
             return []
         record.asking.last_at = now
-        words = tracking.lowering_words(record.router.scripts, self.checks)
+        words = self.surroundings.why_worse(record.router)
         return self._step(record, Resign(Why(Reason.TRACKER_FAILED, words), Then.STAY), now)
 
     # --- an operator hands over ---
@@ -495,16 +423,12 @@ class Engine:
     # --- checks ---
 
     def _check_finished(self, script: Script, result: ScriptResult, now: Instant) -> Actions:
-        name = script.name
-        check = self.checks.get(name)
-        if check is None or check.script != script:
-            return []  # A reload has replaced it; what the old one says concerns nobody.
-        after = self.checks[name] = tracking.finished(check, result, now)
-        if after.state is check.state:
+        changed = self.surroundings.checks.finish(script, result, now)
+        if changed is None:
             return []
-        actions: Actions = [CheckChanged(after)]
+        actions: Actions = [CheckChanged(changed)]
         for record in list(self.records.values()):
-            if any(tracker.script == name for tracker in record.router.scripts):
+            if any(tracker.script == script.name for tracker in record.router.scripts):
                 actions += self._refresh(record, now)
         return actions
 
@@ -563,15 +487,9 @@ class Engine:
     # --- interfaces and configuration ---
 
     def _interface_changed(self, name: str, interface: Interface | None, now: Instant) -> Actions:
-        before = self.interfaces.get(name)
-        if interface is None:
-            self.interfaces.pop(name, None)
-        else:
-            self.interfaces[name] = interface
-        # With hundreds of addresses on it an interface changes hundreds of times in a takeover: only what routers
-        # depend on makes them look again.
-        matters = self._essence(before) != self._essence(interface)
-        gone = set(before.addresses if before else ()) - set(interface.addresses if interface else ())
+        before = set(self.surroundings.addresses_on(name))
+        matters = self.surroundings.show(name, interface)
+        gone = before - set(self.surroundings.addresses_on(name))
         lost = {address.ip for address in gone if self.book.lost((address.ip, name))}
         actions: Actions = []
         for record in list(self.records.values()) if matters or lost else ():
@@ -588,19 +506,15 @@ class Engine:
                 self._arm(record)
         return actions
 
-    def _essence(self, interface: Interface | None) -> tuple[object, ...] | None:
-        if interface is None:
-            return None
-        primary = [faults.primary_address(interface, family, self._virtual) for family in Family]
-        return (interface.index, interface.up, interface.mac, interface.forwards, *primary)
-
     def _config_changed(self, config: Config, why: Why, now: Instant) -> Actions:
         running = bool(self.records)
         self.config = config
-        self._phases = grid.phases(config.routers)
-        self._virtual = faults.virtual_addresses((*config.routers, *(r.router for r in self.records.values())))
-        self._index_addresses((*config.routers, *(record.router for record in self.records.values())))
-        self._change_checks(config, now, running=running)
+        leaving = [record.router for record in self.records.values()]
+        self.surroundings.configure(config, leaving)
+        self.surroundings.checks.configure(config.scripts, now, running=running)
+        for name, check in self.surroundings.checks.items():
+            self._agenda.set(name, check.next_at)
+        self._index_addresses((*config.routers, *leaving))
         actions: Actions = []
         wanted = {router.identity: router for router in config.routers}
         for identity, record in list(self.records.items()):
@@ -626,65 +540,13 @@ class Engine:
                 if router.identity not in known:
                     known.append(router.identity)
 
-    def _change_checks(self, config: Config, now: Instant, *, running: bool) -> None:
-        """A script that is the same keeps its results. On a running node a new one is good until it says otherwise."""
-        before, self.checks = self.checks, {}
-        state = CheckState.OK if running else CheckState.PENDING
-        for script in config.scripts:
-            known = before.get(script.name)
-            same = known is not None and known.script == script
-            self.checks[script.name] = known if known and same else Check(script, state, now, next_at=now)
-        for name in self._tracked() - self.checks.keys():
-            # Its router is about to leave, and may not lose what it is tracked by before it has.
-            self.checks[name] = before[name]
-        for name, check in self.checks.items():
-            self._agenda.set(name, check.next_at)
-
-    def _tracked(self) -> set[str]:
-        return {tracker.script for record in self.records.values() for tracker in record.router.scripts}
-
     def _forget_checks(self) -> None:
-        kept = self._tracked() | {script.name for script in self.config.scripts}
-        for name in self.checks.keys() - kept:
-            del self.checks[name]
+        """A router that leaves does not lose what it is tracked by before it has left."""
+        tracked = {tracker.script for record in self.records.values() for tracker in record.router.scripts}
+        for name in self.surroundings.checks.keep(tracked | {script.name for script in self.config.scripts}):
             self._agenda.set(name, None)
 
     def _admit(self, router: VirtualRouter, now: Instant) -> Actions:
-        record = Record(router, None, since=now, why=_STARTED)
+        record = Record(router, None, since=now, why=STARTED)
         self.records[router.identity] = record
         return self._refresh(record, now)
-
-
-_STARTED = Why(Reason.STARTED, "started")
-
-
-def _recovered(record: Record) -> Why:
-    return Why(Reason.RECOVERED, f"recovered from: {record.why.words}")
-
-
-def _leave(record: Record, why: Why) -> MachineEvent | None:
-    match record.state:
-        case Initialize():
-            return None
-        case Resigning(then=Then.LEAVE):
-            return None
-        case Backup() | Master() | Resigning():
-            return Resign(why, Then.LEAVE)
-        case _:
-            assert_never(record.state)
-
-
-def _give_up(record: Record, why: Why) -> MachineEvent | None:
-    """Hand over if anybody can hear us, else stop at once."""
-    deaf = any(faults.deafens(fault, record.router) for fault in record.faults)
-    match record.state:
-        case Initialize():
-            return None
-        case Resigning() if not deaf:
-            return None if record.state.then >= Then.FAULT else Resign(why, Then.FAULT)
-        case Master() if not deaf:
-            return Resign(why, Then.FAULT)
-        case Backup() | Master() | Resigning():
-            return Shutdown(why)
-        case _:
-            assert_never(record.state)

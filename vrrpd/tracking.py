@@ -55,16 +55,6 @@ class Check:
                 return f"{name} ok"
 
 
-def started(check: Check, now: Instant) -> Check:
-    """It runs; the next run is due an interval later, from start to start."""
-    return replace(check, running=True, next_at=now + check.script.interval)
-
-
-def skipped(check: Check, now: Instant) -> Check:
-    """It was due while it still ran: no second run beside the first."""
-    return replace(check, next_at=now + check.script.interval)
-
-
 def finished(check: Check, result: ScriptResult, now: Instant) -> Check:
     """The check after a result. The very first one decides at once, whatever rise and fall say (as in keepalived)."""
     first = check.last is None

@@ -1,0 +1,54 @@
+"""The checks of a node: when they run, and what of them a reload keeps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sample import BAD, GOOD, HAPROXY, S
+
+from vrrpd.checks import Checks
+from vrrpd.tracking import CheckState
+
+
+def watching() -> Checks:
+    checks = Checks()
+    checks.configure((HAPROXY,), 0, running=False)
+    return checks
+
+
+def test_runs_are_counted_from_start_to_start_and_never_overlap() -> None:
+    checks = watching()
+    assert checks.start("chk_haproxy", 10 * S) == HAPROXY
+    assert checks["chk_haproxy"].next_at == 12 * S
+    assert checks.start("chk_haproxy", 12 * S) is None, "it still runs"
+    assert checks["chk_haproxy"].next_at == 14 * S
+    checks.finish(HAPROXY, GOOD, 13 * S)
+    assert checks.start("chk_haproxy", 13 * S) is None, "it is not due"
+    assert checks.start("chk_haproxy", 14 * S) == HAPROXY
+
+
+def test_what_is_not_watched_never_runs() -> None:
+    assert watching().start("somebody else", 10 * S) is None
+
+
+def test_only_a_change_of_mind_is_told() -> None:
+    checks = watching()
+    told = [checks.finish(HAPROXY, result, S) is not None for result in (GOOD, GOOD, BAD, BAD, BAD, BAD, GOOD)]
+    assert told == [True, False, False, False, True, False, True]
+
+
+def test_the_same_script_keeps_its_results_and_another_one_is_good_until_it_speaks() -> None:
+    checks = watching()
+    checks.finish(HAPROXY, BAD, S)
+    states = []
+    for script in (HAPROXY, replace(HAPROXY, fall=2)):
+        checks.configure((script,), 2 * S, running=True)
+        states.append(checks["chk_haproxy"].state)
+    assert states == [CheckState.FAILING, CheckState.OK]
+
+
+def test_what_is_not_kept_is_forgotten_and_named() -> None:
+    checks = watching()
+    assert checks.keep({"chk_haproxy"}) == []
+    assert checks.keep(set()) == ["chk_haproxy"]
+    assert len(checks) == 0

@@ -1,0 +1,95 @@
+"""What routers depend on and none of them owns: interfaces, checks, whose addresses move, places on the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address
+
+from vrrpd import faults, grid, tracking
+from vrrpd.checks import Checks
+from vrrpd.frames import Frame, gratuitous_arp, unsolicited_na
+from vrrpd.model import Config, Duration, Family, Identity, Interface, IPAddress, IPInterface, VirtualRouter
+from vrrpd.records import Fault, Record
+from vrrpd.states import Parameters
+
+DRAINED_PRIORITY = 1
+
+
+class Surroundings:
+    """The node as a router sees it. Everything that is made of it is a function of the present."""
+
+    def __init__(self) -> None:
+        self.interfaces: dict[str, Interface] = {}
+        self.checks = Checks()
+        self._phases: dict[Identity, Duration] = {}
+        self._virtual: frozenset[IPAddress] = frozenset()
+
+    def configure(self, config: Config, leaving: Iterable[VirtualRouter]) -> None:
+        """These routers are wanted, and those may still hold something."""
+        self._phases = grid.phases(config.routers)
+        self._virtual = faults.virtual_addresses((*config.routers, *leaving))
+
+    def show(self, name: str, interface: Interface | None) -> bool:
+        """An interface is so now; True when something has changed that routers depend on.
+
+        With hundreds of addresses on it an interface changes hundreds of times in a takeover.
+        """
+        before = self.interfaces.pop(name, None)
+        if interface is not None:
+            self.interfaces[name] = interface
+        return self._essence(before) != self._essence(interface)
+
+    def addresses_on(self, device: str) -> tuple[IPInterface, ...]:
+        """What stands there in the kernel."""
+        interface = self.interfaces.get(device)
+        return () if interface is None else interface.addresses
+
+    def parameters(self, record: Record) -> Parameters | None:
+        """None when the interface has no address to speak from."""
+        router = record.router
+        interface = self.interfaces.get(router.interface)
+        source = None if interface is None else faults.primary_address(interface, router.family, self._virtual)
+        if source is None:
+            return None
+        return Parameters(
+            router=router,
+            priority=DRAINED_PRIORITY if record.drained else tracking.effective_priority(router, self.checks),
+            primary_address=source,
+            phase=self._phases.get(router.identity, 0),
+            handed_over=record.handed_over,
+            holds_back=record.drained or self.is_worse(router),
+            announcement=tuple(self._announcement(router)),
+        )
+
+    def faults(self, record: Record) -> frozenset[Fault]:
+        """All that holds the router in Initialize."""
+        return faults.of(record, self.interfaces, self.checks, self._virtual)
+
+    def is_worse(self, router: VirtualRouter) -> bool:
+        """A check has made it worse than it could be, and its block says `nopreempt`."""
+        if not router.resigns_when_worse or router.strict or router.is_owner:
+            return False
+        return any(tracking.lowers(tracker, self.checks[tracker.script]) for tracker in router.scripts)
+
+    def why_worse(self, router: VirtualRouter) -> str:
+        """Which checks, in words."""
+        return tracking.lowering_words(router.scripts, self.checks)
+
+    def _announcement(self, router: VirtualRouter) -> list[Frame]:
+        frames = []
+        for address in router.addresses:
+            interface = self.interfaces.get(address.device)
+            if interface is None:
+                continue
+            if isinstance(address.ip, IPv4Address):
+                content = gratuitous_arp(interface.mac, address.ip)
+            else:
+                content = unsolicited_na(interface.mac, address.ip, router=interface.forwards)
+            frames.append(Frame(address.ip, address.device, content))
+        return frames
+
+    def _essence(self, interface: Interface | None) -> tuple[object, ...] | None:
+        if interface is None:
+            return None
+        primary = [faults.primary_address(interface, family, self._virtual) for family in Family]
+        return (interface.index, interface.up, interface.mac, interface.forwards, *primary)
