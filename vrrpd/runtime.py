@@ -34,7 +34,7 @@ from vrrpd.actions import (
     TimePassed,
 )
 from vrrpd.engine import Engine
-from vrrpd.kernelwork import Followup, KernelQueue, Results
+from vrrpd.kernelwork import KernelQueue
 from vrrpd.ledger import Ledger, MasterHere
 from vrrpd.model import SECOND, Config, Duration, Identity, Instant, Interface, Script, ScriptResult, VirtualRouter
 from vrrpd.ports import Announcement, Kernel, Listener, Network, Scripts
@@ -50,6 +50,7 @@ from vrrpd.states import (
     StateChanged,
     Why,
 )
+from vrrpd.wanted import Followup, Results
 
 
 class Runtime:
@@ -185,9 +186,9 @@ class Runtime:
             case SendAdvertisement(message, is_retry):
                 self._send(router, message, is_retry=is_retry)
             case AddAddresses(addresses):
-                self._queue.add(router.identity, addresses)
+                self._queue.want(router.identity, addresses, present=True)
             case RemoveAddresses(addresses):
-                self._queue.remove(router.identity, addresses)
+                self._queue.want(router.identity, addresses, present=False)
             case AnnounceAddresses() | BidFarewell():
                 self._queue.follow(router.identity, effect)
             case StateChanged():
