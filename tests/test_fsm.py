@@ -57,10 +57,12 @@ RFC = "RFC 5798 section 6.4"
 T = 1000 * S
 
 
-def params(priority: int = 100, *, holds_back: bool = False, phase: int = 0, **changes: Any) -> Parameters:
+def params(
+    priority: int = 100, *, holds_back: bool = False, phase: int = 0, crowd: int = 1, **changes: Any
+) -> Parameters:
     frames = tuple(f for f in (FRAME, FRAME2) if f.address in {a.ip for a in changes.get("addresses", (VIP,))})
     ours = router(**({"priority": priority} | changes))
-    return Parameters(ours, priority, OURS, phase=phase, holds_back=holds_back, announcement=frames)
+    return Parameters(ours, priority, OURS, phase=phase, crowd=crowd, holds_back=holds_back, announcement=frames)
 
 
 def heard(priority: int, source: IPv4Address = THEIRS, interval: int = S) -> AdvertisementReceived:
@@ -747,6 +749,20 @@ def test_the_heirs_skew_is_counted_in_the_interval_it_learned_from_us_in_version
     assert isinstance(early, Resigning)
     assert isinstance(there, Resigning)
     assert (early.heir, there.heir) == (None, THEIRS)
+
+
+def test_many_that_resign_together_keep_their_places_on_the_grid() -> None:
+    p = params(phase=14 * MS, crowd=255)
+    waiting, nothing = step(p, master(), Resign(WORSE, Then.LEAVE), T)
+    assert [type(effect) for effect in nothing] == [StateChanged]
+    assert deadline(waiting) == T + 14 * MS
+    assert step(p, waiting, Tick(), T + 14 * MS - 1) == (waiting, ())
+    said, first = step(p, waiting, Tick(), T + 14 * MS)
+    assert first == (SendAdvertisement(p.resignation),)
+    assert deadline(said) == T + 19 * MS
+    again, second = step(p, said, Tick(), T + 19 * MS)
+    assert second == (SendAdvertisement(p.resignation),)
+    assert deadline(again) == T + 14 * MS + 6_330_000_000
 
 
 def heir_heard(then: Then = Then.LEAVE) -> State:

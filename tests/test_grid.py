@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample import MS, S, router
 
-from vrrpd.grid import next_on_grid, phases
+from vrrpd.grid import next_on_grid, places
 from vrrpd.model import Family, Identity, VirtualRouter
 
 
@@ -50,8 +50,8 @@ def routers(count: int, interval: int = S, name: str = "eth0") -> list[VirtualRo
     ("count", "wake_ups", "largest"), [(1, 1, 1), (8, 8, 1), (9, 5, 2), (50, 8, 7), (100, 8, 13), (255, 8, 32)]
 )
 def test_routers_of_an_interface_advertise_in_at_most_eight_chunks(count: int, wake_ups: int, largest: int) -> None:
-    places = list(phases(routers(count)).values())
-    chunks = {place: places.count(place) for place in places}
+    found = [place.phase for place in places(routers(count)).values()]
+    chunks = {phase: found.count(phase) for phase in found}
     assert len(chunks) == wake_ups
     assert max(chunks.values()) == largest
     assert sorted(chunks) == [n * 2 * MS for n in range(wake_ups)]
@@ -59,7 +59,7 @@ def test_routers_of_an_interface_advertise_in_at_most_eight_chunks(count: int, w
 
 def test_at_ten_milliseconds_the_chunks_fill_a_quarter_of_the_interval() -> None:
     fast = [router(name=f"R{n}", vrid=n, version=3, advertisement_interval=10 * MS) for n in range(1, 9)]
-    assert max(phases(fast).values()) == 7 * 312_500
+    assert max(place.phase for place in places(fast).values()) == 7 * 312_500
 
 
 def test_each_interface_and_interval_has_its_own_chunks() -> None:
@@ -68,7 +68,7 @@ def test_each_interface_and_interval_has_its_own_chunks() -> None:
         router(name="B", vrid=2, advertisement_interval=2 * S),
         router(name="C", vrid=1, interface="eth1"),
     ]
-    assert phases(mixed) == {
+    assert {identity: place.phase for identity, place in places(mixed).items()} == {
         Identity("eth0", Family.IPV4, 1): 0,
         Identity("eth0", Family.IPV4, 2): 0,
         Identity("eth1", Family.IPV4, 1): 0,
@@ -77,4 +77,4 @@ def test_each_interface_and_interval_has_its_own_chunks() -> None:
 
 def test_a_place_does_not_depend_on_the_order_in_the_file() -> None:
     there = [router(name=f"R{n}", vrid=n) for n in range(1, 20)]
-    assert phases(there) == phases(reversed(there))
+    assert places(there) == places(reversed(there))

@@ -6,7 +6,7 @@ applies a new configuration by difference. A start is a reload from `Config()`, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 
@@ -36,6 +36,7 @@ from vrrpd.agenda import Agenda
 from vrrpd.checks import Checks
 from vrrpd.frames import Datagram, essence, strip_ipv4
 from vrrpd.model import (
+    MILLISECOND,
     Config,
     Duration,
     Family,
@@ -77,6 +78,11 @@ from vrrpd.states import SendFailed as MachineSendFailed
 from vrrpd.surroundings import Surroundings
 
 Actions: TypeAlias = list[Action]
+
+
+SHARED_WAKE_UP: Duration = MILLISECOND
+"""Half of what lies between two chunks of advertisements (grid.CHUNK_GAP)."""
+_TICK = Tick()
 
 
 class Engine:
@@ -237,12 +243,18 @@ class Engine:
 
     def _time_passed(self, now: Instant) -> Actions:
         actions: Actions = []
-        for key in self._agenda.due(now):
+        for key in self._looked_at(now):
             if isinstance(key, str):
                 actions += self._run_check(key, now)
             elif (record := self.records.get(key)) is not None:
                 actions += self._router_due(record, now)
         return actions
+
+    def _looked_at(self, now: Instant) -> Iterator[Identity | str]:
+        yield from self._agenda.due(now)
+        # A Backup's date has moved since it was noted: to look at those of the next moment too costs less than a
+        # wake-up of its own for each of them.
+        yield from list(self._agenda.due(now + SHARED_WAKE_UP))
 
     def _run_check(self, name: str, now: Instant) -> Actions:
         script = self.surroundings.checks.start(name, now)
@@ -251,7 +263,11 @@ class Engine:
         return [] if script is None else [RunCheck(script)]
 
     def _router_due(self, record: Record, now: Instant) -> Actions:
-        actions = self._step(record, Tick(), now)
+        due_at = _due_at(record)
+        if due_at is None or due_at > now:
+            self._agenda.set(record.identity, due_at)
+            return []
+        actions = self._step(record, _TICK, now)
         if record.asking.is_due(now):
             actions += self._ask(record, now)
         if record.repair.is_due(now):
@@ -265,8 +281,7 @@ class Engine:
     def _arm(self, record: Record) -> None:
         if self.records.get(record.identity) is not record:
             return  # It has ended, and the deadline of this identity is its successor's.
-        candidates = (fsm.deadline(record.state), record.asking.next_at, record.repair.next_at, record.repair.retry_at)
-        self._agenda.set(record.identity, min((at for at in candidates if at is not None), default=None))
+        self._agenda.set(record.identity, _due_at(record))
 
     # --- the machine ---
 
@@ -395,11 +410,12 @@ class Engine:
 
     def _drain(self, record: Record, event: Drain, now: Instant) -> Actions:
         record.drained, record.barred = True, event.hard
-        actions = self._refresh(record, now)
-        if isinstance(record.state, Master):
+        actions: Actions = []
+        if isinstance(record.state, Master | Resigning):
+            # Before its priority falls: the heir is measured by what was advertised last.
             then = Then.FAULT if event.force else Then.STAY
             actions += self._step(record, Resign(Why(Reason.DRAINED, "drained by an operator"), then), now)
-        return actions
+        return actions + self._refresh(record, now)
 
     def _failover(self, record: Record, now: Instant) -> Actions:
         if not isinstance(record.state, Master):
@@ -550,3 +566,11 @@ class Engine:
         record = Record(router, None, since=now, why=STARTED)
         self.records[router.identity] = record
         return self._refresh(record, now)
+
+
+def _due_at(record: Record) -> Instant | None:
+    at = fsm.deadline(record.state)
+    for other in (record.asking.next_at, record.repair.next_at, record.repair.retry_at):
+        if other is not None and (at is None or other < at):
+            at = other
+    return at

@@ -50,6 +50,8 @@ HEIR_ANNOUNCES_WITHIN: Duration = 50 * MILLISECOND
 FAREWELL_AFTER: Duration = 2 * MILLISECOND
 """Addresses kept longer than this after the heir's announcement have answered hosts last."""
 RESIGN_MARGIN: Duration = 250 * MILLISECOND
+HEIR_NEEDS_EACH: Duration = 20 * MILLISECOND
+"""A keepalived heir takes about half of that for each router that it takes over."""
 LEAVE_LIMIT: Duration = 10 * SECOND
 RETRY_AFTER: Duration = 2 * MILLISECOND
 ANSWER_ANNOUNCEMENTS_APART: Duration = SECOND
@@ -78,16 +80,19 @@ def asking_time(p: Parameters) -> Duration:
 
     A lost packet and the largest skew are covered.
     """
-    if p.router.family is Family.IPV6:
-        return leaving_time(p)  # While we hold it, the heir's duplicate address detection would fail.
-    return p.router.down_timer_adverts * p.router.advertisement_interval + leaving_time(p)
+    # Over IPv6 no lost packet: while we hold it, the duplicate address detection of a late heir would fail.
+    lost = 0 if p.router.family is Family.IPV6 else p.router.down_timer_adverts
+    return lost * p.router.advertisement_interval + _heirs_time(p)
 
 
 def leaving_time(p: Parameters) -> Duration:
     """How long a Master that will go in any case keeps the addresses for its heir."""
-    version2 = p.router.version is Version.V2
-    max_skew = SECOND if version2 else p.router.advertisement_interval
-    return min(max_skew + RESIGN_MARGIN, LEAVE_LIMIT)
+    return min(_heirs_time(p), LEAVE_LIMIT)
+
+
+def _heirs_time(p: Parameters) -> Duration:
+    largest_skew = SECOND if p.router.version is Version.V2 else p.router.advertisement_interval
+    return largest_skew + RESIGN_MARGIN + (p.crowd - 1) * HEIR_NEEDS_EACH
 
 
 # --- the machine ---
@@ -116,8 +121,14 @@ def deadline(state: State) -> Instant | None:
         case Backup():
             return state.master_down_at
         case Master():
-            return min(at for at in (state.adver_at, state.extra_at, state.announce_at) if at is not None)
+            at = state.adver_at
+            for other in (state.extra_at, state.announce_at):
+                if other is not None and other < at:
+                    at = other
+            return at
         case Resigning():
+            if not state.is_said:
+                return state.resigned_at
             return state.until if state.repeat_at is None else min(state.until, state.repeat_at)
         case _:
             assert_never(state)
@@ -356,7 +367,7 @@ def _master_hears(p: Parameters, state: Master, event: AdvertisementReceived, no
     if p.router.strict and theirs:
         return state, ()
     # RFC 9568 section 6.4.3: answer a losing advertisement at once, so that its sender gives way.
-    state, effects = _send_soon(p, state, now)
+    state, effects = _send_soon(p, state, now, p.router.advertisement_interval)
     answered = state.answered_at is not None and now - state.answered_at < ANSWER_ANNOUNCEMENTS_APART
     if theirs == 0 or answered:
         return state, effects
@@ -394,7 +405,9 @@ def _master_adapts(p: Parameters, previous: Parameters, state: Master, now: Inst
     if (p.phase, p.router.advertisement_interval) != (previous.phase, previous.router.advertisement_interval):
         state = replace(state, adver_at=_next_on_grid(p, now))
     if p.advertisement != previous.advertisement:
-        state, effects = _send_soon(p, state, now)
+        # Peers still count by the interval that they know.
+        known = min(previous.router.advertisement_interval, p.router.advertisement_interval)
+        state, effects = _send_soon(p, state, now, known)
     removed = _without(previous.router.addresses, p.router.addresses)
     added = _without(p.router.addresses, previous.router.addresses)
     if removed:
@@ -406,9 +419,9 @@ def _master_adapts(p: Parameters, previous: Parameters, state: Master, now: Inst
     return state, effects
 
 
-def _send_soon(p: Parameters, state: Master, now: Instant) -> tuple[Master, Effects]:
+def _send_soon(p: Parameters, state: Master, now: Instant, interval: Duration) -> tuple[Master, Effects]:
     """An advertisement outside the grid: at most one per tenth of an interval, and the newest waits for its slot."""
-    earliest = state.sent_at + max(10 * MILLISECOND, p.router.advertisement_interval // 10)
+    earliest = state.sent_at + max(10 * MILLISECOND, interval // 10)
     if now >= earliest:
         sent = replace(state, sent_at=now, extra_at=None, extra_is_retry=False)
         return sent, (SendAdvertisement(p.advertisement),)
@@ -423,16 +436,19 @@ def _send_soon(p: Parameters, state: Master, now: Instant) -> tuple[Master, Effe
 def _resign(p: Parameters, state: Master, why: Why, then: Then, now: Instant) -> tuple[State, Effects]:
     """Say priority 0 and keep the addresses. Nothing else is sent until this ends."""
     wait = leaving_time(p) if then is Then.LEAVE else asking_time(p)
+    resigned_at = now + p.phase
     new = Resigning(
-        until=now + wait,
+        until=resigned_at + wait,
         then=then,
         why=why,
-        resigned_at=now,
-        repeat_at=now + RESIGNATION_REPEAT,
+        resigned_at=resigned_at,
+        repeat_at=resigned_at + RESIGNATION_REPEAT,
         last_priority=p.priority,
+        is_said=resigned_at <= now,
         patience_until=state.patience_until,
     )
-    return new, (SendAdvertisement(p.resignation), StateChanged(state, new, why))
+    said: Effects = (SendAdvertisement(p.resignation),) if new.is_said else ()
+    return new, (*said, StateChanged(state, new, why))
 
 
 def _resigning(p: Parameters, state: Resigning, event: Event, now: Instant) -> tuple[State, Effects]:
@@ -466,6 +482,10 @@ def _resigning(p: Parameters, state: Resigning, event: Event, now: Instant) -> t
 
 
 def _resigning_ticks(p: Parameters, state: Resigning, now: Instant) -> tuple[State, Effects]:
+    if not state.is_said:
+        if now < state.resigned_at:
+            return state, ()
+        return replace(state, is_said=True), (SendAdvertisement(p.resignation),)
     if now >= state.until:
         if state.heir_at is not None:
             return _hand_over(p, state, str(state.heir), now)
@@ -497,6 +517,7 @@ def _resigning_hears(
         heir=event.source,
         heir_at=now,
         heir_priority=theirs,
+        heir_interval=event.advertisement.advertisement_interval,
         until=min(state.until, now + HEIR_ANNOUNCES_WITHIN),
     )
     if p.router.family is Family.IPV6:
@@ -509,7 +530,7 @@ def _hand_over(p: Parameters, state: Resigning, heir: str, now: Instant) -> tupl
     why = Why(state.why.reason, f"{state.why.words}, handed over to {heir}")
     new: State = Initialize()
     if state.then is Then.STAY:
-        interval = p.router.advertisement_interval
+        interval = state.heir_interval or p.router.advertisement_interval
         new = Backup(
             master_down_at=now + master_down_interval(p, interval),
             master_adver_interval=interval,

@@ -6,6 +6,7 @@ No gap is longer than the interval, nothing drifts, and Masters of one interval 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from vrrpd.model import MILLISECOND, Duration, Identity, Instant, VirtualRouter
 
@@ -19,7 +20,17 @@ def next_on_grid(interval: Duration, phase: Duration, now: Instant) -> Instant:
     return ((now - phase) // interval + 1) * interval + phase
 
 
-def phases(routers: Iterable[VirtualRouter]) -> dict[Identity, Duration]:
+class Place(NamedTuple):
+    """Where a router stands on the grid, and how many share it."""
+
+    phase: Duration
+    crowd: int
+
+
+ALONE = Place(0, 1)
+
+
+def places(routers: Iterable[VirtualRouter]) -> dict[Identity, Place]:
     """Each router's place: at most 8 chunks for an interface and interval, 2 ms apart, and always the same one.
 
     Hundreds of advertisements back to back overflow small receive buffers, and always lose the same routers'.
@@ -27,9 +38,10 @@ def phases(routers: Iterable[VirtualRouter]) -> dict[Identity, Duration]:
     groups: dict[tuple[str, Duration], list[Identity]] = {}
     for router in routers:
         groups.setdefault((router.interface, router.advertisement_interval), []).append(router.identity)
-    places: dict[Identity, Duration] = {}
+    found: dict[Identity, Place] = {}
     for (_, interval), identities in groups.items():
-        chunk = min(CHUNK_MAX, -(-len(identities) // CHUNKS))
+        crowd = len(identities)
+        chunk = min(CHUNK_MAX, -(-crowd // CHUNKS))
         gap = min(CHUNK_GAP, interval // (4 * CHUNKS))
-        places.update((identity, n // chunk * gap) for n, identity in enumerate(sorted(identities)))
-    return places
+        found.update((identity, Place(n // chunk * gap, crowd)) for n, identity in enumerate(sorted(identities)))
+    return found

@@ -33,9 +33,9 @@ def next_move(record: Record, *, is_worse: bool) -> Event | None:
             return Startup(_recovered(record) if record.has_run else STARTED, first=not record.has_run)
         case Backup() | Master() | Resigning() if record.faults:
             return _give_up(record, Why(Reason.FAULT, ", ".join(fault.words for fault in sorted(record.faults))))
-        case Resigning(then=Then.FAULT, heir_at=None):
-            return Resume(_recovered(record))
-        case Resigning(then=Then.STAY, heir_at=None, why=why) if not _stands(record, why.reason, is_worse=is_worse):
+        case Resigning(then=Then.FAULT | Then.STAY, heir_at=None, why=why) if not _stands(
+            record, why.reason, is_worse=is_worse
+        ):
             return Resume(_recovered(record))
         case _:
             return None
@@ -48,6 +48,8 @@ def _stands(record: Record, cause: Reason, *, is_worse: bool) -> bool:
             return record.drained
         case Reason.FAILED_OVER:
             return record.handed_over
+        case Reason.FAULT:
+            return bool(record.faults)
         case _:
             return is_worse
 

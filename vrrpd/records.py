@@ -102,11 +102,11 @@ class Record:
     counters: Counter[str] = field(default_factory=Counter)
     conflicts: dict[tuple[str, str], Conflict] = field(default_factory=dict)
     transitions: deque[Transition] = field(default_factory=lambda: deque(maxlen=TRANSITIONS_MAX))
+    identity: Identity = field(init=False)
+    """What the difference of two configurations goes by. A `router` that replaces another has the same."""
 
-    @property
-    def identity(self) -> Identity:
-        """What the difference of two configurations goes by."""
-        return self.router.identity
+    def __post_init__(self) -> None:
+        self.identity = self.router.identity
 
     def disagree(self, peer: IPAddress | str, what: str, theirs: str, ours: str, now: Instant) -> Conflict | None:
         """Note a disagreement; return it when it is time to tell."""

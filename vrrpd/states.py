@@ -53,6 +53,8 @@ class Parameters:
     primary_address: IPAddress
     phase: Duration = 0
     """This router's place on the grid of its interval (docs/architecture.md): 0 to the interval."""
+    crowd: int = 1
+    """How many routers advertise here at this interval: an heir takes them one after the other."""
     handed_over: bool = False
     """An operator has made another node Master: it is not preempted."""
     holds_back: bool = False
@@ -126,11 +128,16 @@ class Resigning:
     then: Then
     why: Why
     resigned_at: Instant
+    """When the first priority 0 leaves: many routers that resign together keep their places on the grid."""
     repeat_at: Instant | None
     last_priority: int
     heir: IPAddress | None = None
     heir_at: Instant | None = None
     heir_priority: int = 0
+    is_said: bool = True
+    """The first priority 0 has left."""
+    heir_interval: Duration | None = None
+    """None: it has not advertised yet."""
     patience_until: Instant = 0
 
 

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from vrrpd import faults, grid, tracking
 from vrrpd.checks import Checks
 from vrrpd.frames import Frame, gratuitous_arp, unsolicited_na
-from vrrpd.model import Config, Duration, Family, Identity, Interface, IPAddress, IPInterface, VirtualRouter
+from vrrpd.model import Config, Family, Identity, Interface, IPAddress, IPInterface, VirtualRouter
 from vrrpd.records import Fault, Record
 from vrrpd.states import Parameters
 
@@ -21,12 +21,12 @@ class Surroundings:
     def __init__(self) -> None:
         self.interfaces: dict[str, Interface] = {}
         self.checks = Checks()
-        self._phases: dict[Identity, Duration] = {}
+        self._places: dict[Identity, grid.Place] = {}
         self._virtual: frozenset[IPAddress] = frozenset()
 
     def configure(self, config: Config, leaving: Iterable[VirtualRouter]) -> None:
         """These routers are wanted, and those may still hold something."""
-        self._phases = grid.phases(config.routers)
+        self._places = grid.places(config.routers)
         self._virtual = faults.virtual_addresses((*config.routers, *leaving))
 
     def show(self, name: str, interface: Interface | None) -> bool:
@@ -51,11 +51,13 @@ class Surroundings:
         source = None if interface is None else faults.primary_address(interface, router.family, self._virtual)
         if source is None:
             return None
+        place = self._places.get(router.identity, grid.ALONE)
         return Parameters(
             router=router,
             priority=DRAINED_PRIORITY if record.drained else tracking.effective_priority(router, self.checks),
             primary_address=source,
-            phase=self._phases.get(router.identity, 0),
+            phase=place.phase,
+            crowd=place.crowd,
             handed_over=record.handed_over,
             holds_back=record.drained or self.is_worse(router),
             announcement=tuple(self._announcement(router)),

@@ -15,6 +15,9 @@ import selectors
 import time
 
 _NANOSECONDS = 1_000_000_000
+_TFD_TIMER_ABSTIME = 1
+_SAME_DATE = 20_000
+"""asyncio hands on what is left of the time, not the date: computed again, the date is so many nanoseconds later."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -37,12 +40,14 @@ class PreciseSelector(selectors.EpollSelector):
             super().close()
             raise OSError(ctypes.get_errno(), "timerfd_create failed")
         self._spec = _TimerSpec()
+        self._armed_for = 0
         self.register(self._timer, selectors.EVENT_READ)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """As `selectors.BaseSelector.select`, the timeout exact."""
         if timeout is not None and timeout > 0:
-            self._arm(math.ceil(timeout * _NANOSECONDS))
+            now = time.monotonic_ns()
+            self._arm(now + math.ceil(timeout * _NANOSECONDS), now)
             timeout = None
         ready = super().select(timeout)
         others = [event for event in ready if event[0].fd != self._timer]
@@ -50,11 +55,14 @@ class PreciseSelector(selectors.EpollSelector):
             os.read(self._timer, 8)
         return others
 
-    def _arm(self, nanoseconds: int) -> None:
-        """Ring once; what was armed or has rung before is forgotten."""
-        self._spec.value.seconds, self._spec.value.nanoseconds = divmod(nanoseconds, _NANOSECONDS)
-        if _libc.timerfd_settime(self._timer, 0, ctypes.byref(self._spec), None):
+    def _arm(self, at: int, now: int) -> None:
+        """Ring once at that time; what was armed or has rung before is forgotten."""
+        if self._armed_for > now and abs(at - self._armed_for) < _SAME_DATE:
+            return
+        self._spec.value.seconds, self._spec.value.nanoseconds = divmod(at, _NANOSECONDS)
+        if _libc.timerfd_settime(self._timer, _TFD_TIMER_ABSTIME, ctypes.byref(self._spec), None):
             raise OSError(ctypes.get_errno(), "timerfd_settime failed")
+        self._armed_for = at
 
     def close(self) -> None:
         super().close()

@@ -14,17 +14,22 @@ from vrrpd.actions import (
     AddressesApplied,
     CheckFinished,
     ConfigChanged,
+    Drain,
     Event,
+    Failover,
     Halt,
     InterfaceChanged,
     RouterAction,
     RunCheck,
     SendFailed,
     TimePassed,
+    Undrain,
 )
 from vrrpd.engine import Engine
+from vrrpd.frames import Datagram
 from vrrpd.model import (
     IPV4_GROUP,
+    IPV6_GROUP,
     SECOND,
     Config,
     Duration,
@@ -37,9 +42,8 @@ from vrrpd.model import (
     VirtualRouter,
 )
 from vrrpd.peers import Announce, Hold, KeepalivedRouter, LetGo, Outputs, PeerRouter, Send, StrictRouter
-from vrrpd.records import Record
-from vrrpd.simulate.addressqueue import AddressQueue, Changes, Followup, Results
-from vrrpd.simulate.lan import ipv4_packet
+from vrrpd.simulate.addressqueue import AddressQueue, Changes
+from vrrpd.simulate.lan import Content, ipv4_packet
 from vrrpd.simulate.node import Node
 from vrrpd.simulate.plan import Kind
 from vrrpd.states import (
@@ -54,6 +58,7 @@ from vrrpd.states import (
     StateChanged,
     Why,
 )
+from vrrpd.wanted import Followup, Results
 
 STOP_LIMIT: Duration = 12 * SECOND
 STOPPED = Why(Reason.STOPPED, "vrrpd was stopped")
@@ -69,7 +74,7 @@ class Listener(Protocol):
     def changed(self, node: Node, router: VirtualRouter, change: tuple[str, str, str]) -> None:
         """A router's state: old, new, and the reason."""
 
-    def heard(self, node: Node, device: str, content: bytes) -> None:
+    def heard(self, node: Node, device: str, content: Content) -> None:
         """A packet has reached a daemon."""
 
     def woken(self, node: Node, deadline: Instant | None) -> None:
@@ -113,10 +118,14 @@ class VrrpdDaemon:
         """Give up everything at once."""
         self._turn(Halt(STOPPED))
 
-    def packet(self, device: str, content: bytes) -> None:
+    def packet(self, device: str, content: Content) -> None:
         """A datagram."""
         self._listener.heard(self._node, device, content)
-        actions = self.engine.receive(device, content, self._node.clock())
+        now = self._node.clock()
+        if isinstance(content, Datagram):
+            actions = self.engine.receive_ipv6(device, content, now)
+        else:
+            actions = self.engine.receive(device, content, now)
         if not self._remembers:
             for record in self.engine.records.values():
                 record.memory = None
@@ -170,7 +179,7 @@ class VrrpdDaemon:
                 if self._node.sends_fail:
                     self._soon(SendFailed(router.identity, is_retry))
                 else:
-                    self._send(router.interface, message)
+                    self._send(router.identity, message)
                 self._listener.sent(self._node, router, message, farewell=False)
             case AddAddresses(addresses):
                 self.queue.want(router.identity, addresses, present=True)
@@ -186,27 +195,23 @@ class VrrpdDaemon:
     def _soon(self, event: Event) -> None:
         self._node.at(self._node.clock(), self._turn, event)
 
-    def _send(self, device: str, message: bytes) -> None:
-        record = self.record(device, message[1])
+    def _send(self, identity: Identity, message: bytes) -> None:
+        record = self.engine.records.get(identity)
         p = None if record is None else record.parameters
-        source = self._source(device) if p is None else p.primary_address
+        source = self._source(identity) if p is None else p.primary_address
+        content: Content
         if isinstance(source, IPv4Address):
             self._identification = (self._identification + 1) & 0xFFFF
-            group = IPV4_GROUP
-            packet = ipv4_packet(source, group, self._identification, message)
-            self._node.note(self._node, f"sends priority {message[2]} of {message[1]}")
-            self._node.lans[device].send_packet(self._node.ports[device], packet)
+            content = ipv4_packet(source, IPV4_GROUP, self._identification, message)
+        else:
+            content = Datagram(source, IPV6_GROUP, packet.TTL, message)
+        self._node.note(self._node, f"sends priority {message[2]} of {message[1]}")
+        self._node.lans[identity.interface].send_packet(self._node.ports[identity.interface], content)
 
-    def record(self, device: str, vrid: int) -> Record | None:
-        """The router of that VRID on that device."""
-        for record in self.engine.records.values():
-            if record.router.interface == device and record.router.vrid == vrid:
-                return record
-        return None
-
-    def _source(self, device: str) -> IPAddress:
+    def _source(self, identity: Identity) -> IPAddress:
         """The socket outlives its router: a farewell still leaves from the device's own address."""
-        return next(link.address.ip for link in self._node.plan.links if link.device == device)
+        own = next(link.addresses for link in self._node.plan.links if link.device == identity.interface)
+        return next(address.ip for address in own if address.version == identity.family)
 
     def _on_check_finished(self, script: Script, result: ScriptResult) -> None:
         self._turn(CheckFinished(script, result))
@@ -235,7 +240,7 @@ class VrrpdDaemon:
                     self._node.lans[frame.device].send_frames(port, frame.content, repeat)
             case BidFarewell(message, unless_by):
                 if (unless_by is None or self._node.clock() > unless_by) and not self._node.sends_fail:
-                    self._send(identity.interface, message)
+                    self._send(identity, message)
 
     def on_idle(self) -> None:
         """The kernel has caught up."""
@@ -250,7 +255,24 @@ class VrrpdDaemon:
 
     def resign(self, router: VirtualRouter) -> None:
         """Say priority 0 for it: the ledger holds the message."""
-        self._send(router.interface, packet.encode(router, 0, self._source(router.interface)))
+        self._send(router.identity, packet.encode(router, 0, self._source(router.identity)))
+
+    # --- an operator's requests ---
+
+    def drain(self, *, hard: bool, force: bool) -> None:
+        """Every router serves only if nobody else does."""
+        for identity in list(self.engine.records):
+            self._turn(Drain(identity, force=force, hard=hard))
+
+    def undrain(self) -> None:
+        """As configured again."""
+        for identity in list(self.engine.records):
+            self._turn(Undrain(identity))
+
+    def fail_over(self) -> None:
+        """Others are to be Master now."""
+        for identity in list(self.engine.records):
+            self._turn(Failover(identity))
 
 
 class PeerDaemon:
@@ -266,10 +288,8 @@ class PeerDaemon:
         self.routers = [model(r, self._address(r.interface), macs) for r in node.config.routers]
 
     def _address(self, device: str) -> IPv4Address:
-        address = next(link.address for link in self._node.plan.links if link.device == device)
-        if not isinstance(address, IPv4Interface):
-            raise TypeError("a peer speaks IPv4")
-        return address.ip
+        own = next(link.addresses for link in self._node.plan.links if link.device == device)
+        return next(address.ip for address in own if isinstance(address, IPv4Interface))
 
     def begin(self) -> None:
         """Start every router; what a predecessor left is removed."""
@@ -283,9 +303,11 @@ class PeerDaemon:
             self._run(peer, partial(_stop, peer))
         self._node.daemon_gone()
 
-    def packet(self, device: str, content: bytes) -> None:
+    def packet(self, device: str, content: Content) -> None:
         """A datagram."""
         self._listener.heard(self._node, device, content)
+        if isinstance(content, Datagram):
+            return  # The models speak IPv4.
         for peer in self.routers:
             if peer.router.interface == device:
                 self._run(peer, partial(peer.receive, content))

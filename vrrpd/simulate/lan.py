@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from random import Random
 from typing import TypeAlias
 
-from vrrpd.frames import internet_checksum
+from vrrpd.frames import Datagram, internet_checksum
 from vrrpd.model import SECOND, Duration, IPAddress, IPInterface
 from vrrpd.simulate.plan import LanPlan, Noise
 from vrrpd.simulate.timeline import Timeline
@@ -23,7 +23,9 @@ _TOS_INTERNETWORK_CONTROL = 0xC0
 _ARP, _IPV6 = b"\x08\x06", b"\x86\xdd"
 _NEIGHBOUR_ADVERTISEMENT = 136
 
-Receive: TypeAlias = Callable[[bytes], None]
+Content: TypeAlias = bytes | Datagram
+"""What arrives: a frame, an IPv4 packet as a raw socket delivers it, or what it tells of an IPv6 datagram."""
+Receive: TypeAlias = Callable[[Content], None]
 
 
 def ipv4_packet(source: IPv4Address, destination: IPv4Address, identification: int, payload: bytes) -> bytes:
@@ -33,8 +35,10 @@ def ipv4_packet(source: IPv4Address, destination: IPv4Address, identification: i
     return _IPV4.pack(*fields, internet_checksum(_IPV4.pack(*fields, 0, *ends)), *ends) + payload
 
 
-def announced(frame: bytes) -> tuple[bytes, IPAddress] | None:
+def announced(frame: Content) -> tuple[bytes, IPAddress] | None:
     """(MAC, address) of a gratuitous ARP or unsolicited Neighbour Advertisement; None for another frame."""
+    if isinstance(frame, Datagram):
+        return None
     if frame[12:14] == _ARP and frame[28:32] == frame[38:42]:
         return frame[22:28], IPv4Address(frame[28:32])
     if frame[12:14] == _IPV6 and frame[54] == _NEIGHBOUR_ADVERTISEMENT:
@@ -94,7 +98,7 @@ class Lan:
         """A frame passes, noise apart."""
         return sender.up and receiver.up and (sender.owner, receiver.owner) not in self.cuts
 
-    def send_packet(self, sender: Port, packet: bytes) -> None:
+    def send_packet(self, sender: Port, packet: Content) -> None:
         """Multicast an IP packet to all that listen."""
         for port, latency in sender.others:
             if port.on_packet is not None and self.connects(sender, port):
@@ -108,7 +112,7 @@ class Lan:
                 for _ in range(copies):
                     self._carry(latency, port.on_frame, frame)
 
-    def _carry(self, latency: Duration, receive: Receive, content: bytes) -> None:
+    def _carry(self, latency: Duration, receive: Receive, content: Content) -> None:
         copies = 1
         for noise in self.noises:
             if noise.delay:
@@ -161,7 +165,7 @@ class Host:
     def _talks_to(self, port: Port) -> bool:
         return self.lan.connects(self.port, port) and self.lan.connects(port, self.port)
 
-    def _hears(self, frame: bytes) -> None:
+    def _hears(self, frame: Content) -> None:
         announcement = announced(frame)
         if announcement is not None and announcement[1] in self.cache:
             self._learn(announcement[1], announcement[0])

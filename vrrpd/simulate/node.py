@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from vrrpd.model import MILLISECOND, Duration, Instant, Interface, IPAddress, Script, ScriptResult, VirtualAddress
-from vrrpd.simulate.addressqueue import Changes, Results
-from vrrpd.simulate.lan import Lan, Port, announced
+from vrrpd.simulate.addressqueue import Changes
+from vrrpd.simulate.lan import Content, Lan, Port, announced
 from vrrpd.simulate.plan import Checks, NodePlan
 from vrrpd.simulate.timeline import Timeline
+from vrrpd.wanted import Results
 
 MONITOR_DELAY: Duration = MILLISECOND // 5
 """Until the kernel's news of an address or a link is read."""
@@ -26,7 +27,7 @@ class Daemon(Protocol):
     def end(self) -> None:
         """Stop as one should; `Node.daemon_gone` says when it has."""
 
-    def packet(self, device: str, content: bytes) -> None:
+    def packet(self, device: str, content: Content) -> None:
         """A VRRP packet has come."""
 
     def announcement(self, device: str, address: IPAddress, mac: bytes, at: Instant) -> None:
@@ -123,7 +124,7 @@ class Node:
 
     # --- in ---
 
-    def _on_packet(self, device: str, content: bytes) -> None:
+    def _on_packet(self, device: str, content: Content) -> None:
         daemon = self.daemon
         if daemon is None or not self.ports[device].up:
             return
@@ -132,7 +133,7 @@ class Node:
         else:
             daemon.packet(device, content)
 
-    def _on_frame(self, device: str, frame: bytes) -> None:
+    def _on_frame(self, device: str, frame: Content) -> None:
         announcement = announced(frame)
         if self.daemon is None or announcement is None or not self.ports[device].up:
             return
@@ -143,7 +144,7 @@ class Node:
         """The device as the kernel shows it now."""
         port = self.ports[device]
         index, link = next((n, link) for n, link in enumerate(self.plan.links, 2) if link.device == device)
-        own = () if device in self.without_source else (link.address,)
+        own = () if device in self.without_source else link.addresses
         return Interface(device, index, port.up, port.mac, (*own, *port.addresses.values()))
 
     def show(self, device: str) -> None:

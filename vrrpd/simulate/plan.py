@@ -32,7 +32,8 @@ class Link:
     device: str
     lan: str
     mac: bytes
-    address: IPInterface
+    addresses: tuple[IPInterface, ...]
+    """Its own, one of each family that is spoken there; of IPv6 the link-local one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,26 @@ class AddressTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class Drained:
+    """An operator drains the node's routers, and resumes them."""
+
+    at: Instant
+    lasts: Duration
+    node: str
+    hard: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FailedOver:
+    """An operator hands the node's routers over."""
+
+    at: Instant
+    node: str
+    lasts: Duration = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Reload:
     """Another configuration."""
 
@@ -222,6 +243,8 @@ Fault: TypeAlias = (
     | KernelRefuses
     | SendsFail
     | AddressTaken
+    | Drained
+    | FailedOver
     | Reload
 )
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import assert_never
 
 from vrrpd.model import Config, Instant, IPAddress, VirtualRouter
 from vrrpd.simulate.daemons import Listener, PeerDaemon, VrrpdDaemon
-from vrrpd.simulate.lan import Host, Lan
+from vrrpd.simulate.lan import Content, Host, Lan
 from vrrpd.simulate.node import Daemon, Node
 from vrrpd.simulate.plan import (
     AddressTaken,
     CheckDisturbed,
     Cut,
+    Drained,
+    FailedOver,
     Fault,
     KernelRefuses,
     KernelSlow,
@@ -61,7 +64,7 @@ class Observer(Listener):
     def changed(self, node: Node, router: VirtualRouter, change: tuple[str, str, str]) -> None:
         """A router's state: old, new, reason."""
 
-    def heard(self, node: Node, device: str, content: bytes) -> None:
+    def heard(self, node: Node, device: str, content: Content) -> None:
         """A packet is about to be taken by a daemon."""
 
     def woken(self, node: Node, deadline: Instant | None) -> None:
@@ -183,6 +186,8 @@ class World:
             case AddressTaken(node=name):
                 self.nodes[name].take_away()
                 return None
+            case Drained() | FailedOver():
+                return self._operate(self.nodes[fault.node], fault)
             case Reload(node=name, config=config):
                 self._reload(self.nodes[name], config)
                 return None
@@ -253,6 +258,16 @@ class World:
         self._watch()
         if isinstance(node.daemon, VrrpdDaemon) and not node.daemon.ending:
             node.turn(node.daemon, node.daemon.configure, config)
+
+    def _operate(self, node: Node, fault: Drained | FailedOver) -> Callable[[], object] | None:
+        daemon = node.daemon
+        if not isinstance(daemon, VrrpdDaemon):
+            return None
+        if isinstance(fault, FailedOver):
+            node.turn(daemon, daemon.fail_over)
+            return None
+        node.turn(daemon, partial(daemon.drain, hard=fault.hard, force=fault.force))
+        return lambda: node.turn(daemon, daemon.undrain)
 
     def _hamper(
         self, node: Node, fault: SourceGone | CheckDisturbed | KernelSlow | KernelRefuses | SendsFail
