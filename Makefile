@@ -5,10 +5,12 @@ export PYTHON
 RUNTIME := .venv
 DEVELOPMENT := .venv-dev
 TOOL := $(DEVELOPMENT)/bin
+FUZZING := .venv-fuzz
+SECONDS ?= 60
 # Tests mostly wait for what happens in real time; more at once than this and some of it comes late on two cores.
 WORKERS ?= 4
 
-.PHONY: help demo test check bench setup clean programs-demo programs-test
+.PHONY: help demo test check bench fuzz mutants setup clean programs-demo programs-test
 .NOTPARALLEL:
 
 help: ## say what there is to make
@@ -25,20 +27,33 @@ check: $(DEVELOPMENT)/made ## what can be said without running it: style, types,
 	$(TOOL)/ruff format --check .
 	$(TOOL)/mypy
 	$(TOOL)/lint-imports
+	$(TOOL)/python -m tests.rfc --check
 
 bench: setup ## vrrpd beside keepalived, in figures; never fails because of them
 	$(RUNTIME)/bin/python -m tests.bench
 
+fuzz: $(FUZZING)/made ## vary what comes from outside, SECONDS=60 for each target and engine; what is found becomes a test
+	for target in packet receive config; do \
+		$(FUZZING)/bin/python -m tests.fuzz $$target --seconds $(SECONDS) && \
+		$(FUZZING)/bin/python -m tests.fuzz $$target --seconds $(SECONDS) --engine atheris || exit 1; \
+	done
+
+mutants: $(DEVELOPMENT)/made ## change the core in one place at a time and see whether a test notices; takes minutes
+	$(TOOL)/python -m tests.mutants
+
 setup: $(RUNTIME)/made $(DEVELOPMENT)/made ## install what is missing and make both environments, and no more
 
 clean: ## remove the environments and what the tools remember
-	rm -rf $(RUNTIME) $(DEVELOPMENT) dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(RUNTIME) $(DEVELOPMENT) $(FUZZING) dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(RUNTIME)/made: pyproject.toml tools/environment.sh | programs-demo
 	tools/environment.sh runtime $(RUNTIME)
 
 $(DEVELOPMENT)/made: pyproject.toml tools/environment.sh | programs-test
 	tools/environment.sh development $(DEVELOPMENT)
+
+$(FUZZING)/made: pyproject.toml tools/environment.sh
+	tools/environment.sh fuzzing $(FUZZING)
 
 programs-demo:
 	@tools/programs.sh demo

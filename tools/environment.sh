@@ -1,8 +1,9 @@
 #!/bin/sh
-# tools/environment.sh runtime|development DIR: make the virtual environment DIR anew from pyproject.toml.
+# tools/environment.sh runtime|development|fuzzing DIR: make the virtual environment DIR anew from pyproject.toml.
 #   runtime      vrrpd and what it needs to run: what a node has
 #   development  also the group "dev", what builds vrrpd, and in DIR/wheels what a node without a network installs
-# Both take vrrpd from the working tree as it is at any time. DIR/made says that it is whole.
+#   fuzzing      vrrpd and the group "fuzz"
+# All take vrrpd from the working tree as it is at any time. DIR/made says that it is whole.
 set -eu
 
 # requirements KEY...: the list that stands there in pyproject.toml, one a line.
@@ -31,6 +32,10 @@ development)
     pip install --quiet --editable . --requirement "$directory/requirements.txt"
     requirements project dependencies >"$directory/requirements.txt"
     pip wheel --quiet --wheel-dir "$directory/wheels" --requirement "$directory/requirements.txt"
+    ;;
+fuzzing)
+    requirements dependency-groups fuzz >"$directory/requirements.txt"
+    pip install --quiet --editable . --requirement "$directory/requirements.txt"
     ;;
 esac
 touch "$directory/made"

@@ -313,7 +313,8 @@ class Engine:
                     record.repair.expect(self._patience(record), now)
             case RemoveAddresses(addresses):
                 gone = self.book.drop(record.identity, addresses)
-                effect = RemoveAddresses(self._as_found(gone))
+                # With a prefix of its own it is no predecessor's but the owner's, who keeps it (as with keepalived).
+                effect = RemoveAddresses(gone if record.router.is_owner else self._as_found(gone))
                 if not isinstance(record.state, Master | Resigning):
                     record.repair.suspend()
             case AnnounceAddresses(frames, repeat):

@@ -56,7 +56,7 @@ def strip_ipv4(packet: bytes) -> Datagram | None:
 
 def essence(packet: bytes) -> bytes:
     """What two IPv4 packets that say the same have in common: all but identification and header checksum."""
-    return packet[:1] + packet[8:10] + packet[12:]
+    return packet[:1] + packet[2:4] + packet[8:10] + packet[12:]
 
 
 def gratuitous_arp(mac: bytes, address: IPv4Address) -> bytes:

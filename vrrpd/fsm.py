@@ -471,7 +471,8 @@ def _resigning(p: Parameters, state: Resigning, event: Event, now: Instant) -> t
                 return state, ()
             return _become_master(p, state, why, now)
         case Shutdown(why):
-            return _go(p, state, why)
+            new, effects = _go(p, state, why)
+            return new, effects if state.is_said else (SendAdvertisement(p.resignation), *effects)
         case ParametersChanged(previous):
             removed = _without(previous.router.addresses, p.router.addresses)
             return state, (RemoveAddresses(removed),) if removed else ()

@@ -99,6 +99,7 @@ def is_vrrp(frame: bytes) -> bool:
     return frame[12:14] == b"\x08\x00" and frame[23] == 112
 
 
+@pytest.mark.rfc("5798-5.1.1.1-1", "5798-5.1.1.2-1", "5798-5.1.1.3-1", "5798-5.1.1.4-1")
 def test_an_advertisement_leaves_as_rfc_5798_wants_it_and_we_do_not_hear_it() -> None:
     async def main(lan: Lan) -> None:
         tap = lan.tap("a")

@@ -68,7 +68,7 @@ _GONE = Why(Reason.STOPPED, "it is no longer in the configuration")
 class Listener(Protocol):
     """Who is told what daemons do."""
 
-    def sent(self, node: Node, router: VirtualRouter, message: bytes, *, farewell: bool) -> None:
+    def sent(self, node: Node, router: VirtualRouter, message: bytes) -> None:
         """An advertisement, or what the machine asked to be sent and the node could not."""
 
     def changed(self, node: Node, router: VirtualRouter, change: tuple[str, str, str]) -> None:
@@ -180,7 +180,7 @@ class VrrpdDaemon:
                     self._soon(SendFailed(router.identity, is_retry))
                 else:
                     self._send(router.identity, message)
-                self._listener.sent(self._node, router, message, farewell=False)
+                self._listener.sent(self._node, router, message)
             case AddAddresses(addresses):
                 self.queue.want(router.identity, addresses, present=True)
             case RemoveAddresses(addresses):
@@ -350,7 +350,7 @@ class PeerDaemon:
                     packet = ipv4_packet(peer.address, IPV4_GROUP, self._identification, message)
                     self._node.note(self._node, f"sends priority {message[2]} of {message[1]}")
                     self._node.lans[device].send_packet(self._node.ports[device], packet)
-                    self._listener.sent(self._node, peer.router, message, farewell=False)
+                    self._listener.sent(self._node, peer.router, message)
                 case Hold():
                     self._node.apply([(address, True) for address in peer.router.addresses])
                 case LetGo():

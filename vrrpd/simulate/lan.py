@@ -63,14 +63,14 @@ class Port:
 
 
 class Lan:
-    """Ports and hosts. `on_service(lan, host, address, reached)` is called when a host's luck changes."""
+    """Ports and hosts. `on_service(host, address, reached)` is called when a host's luck changes."""
 
     def __init__(
         self,
         plan: LanPlan,
         timeline: Timeline,
         random: Random,
-        on_service: Callable[[Lan, Host, IPAddress, bool], None],
+        on_service: Callable[[Host, IPAddress, bool], None],
     ) -> None:
         self.name = plan.name
         self.timeline = timeline
@@ -155,7 +155,7 @@ class Host:
         reached = self._reaches(address)
         if reached is not self.reached[address]:
             self.reached[address] = reached
-            self.lan.on_service(self.lan, self, address, reached)
+            self.lan.on_service(self, address, reached)
 
     def _reaches(self, address: IPAddress) -> bool:
         mac = self.cache[address]

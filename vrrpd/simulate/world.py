@@ -55,10 +55,10 @@ class Observer(Listener):
     def addresses(self, node: Node) -> None:
         """What its kernel holds has changed."""
 
-    def served(self, lan: Lan, host: Host, address: IPAddress, reached: bool) -> None:
+    def served(self, host: Host, address: IPAddress, reached: bool) -> None:
         """From now on a host's packets reach somebody who has the address, or nobody."""
 
-    def sent(self, node: Node, router: VirtualRouter, message: bytes, *, farewell: bool) -> None:
+    def sent(self, node: Node, router: VirtualRouter, message: bytes) -> None:
         """An advertisement has left, or should have."""
 
     def changed(self, node: Node, router: VirtualRouter, change: tuple[str, str, str]) -> None:
@@ -124,9 +124,9 @@ class World:
 
     # --- what daemons and LANs say ---
 
-    def _on_service(self, lan: Lan, host: Host, address: IPAddress, reached: bool) -> None:
+    def _on_service(self, host: Host, address: IPAddress, reached: bool) -> None:
         self.note(None, f"{host.name} {'reaches' if reached else 'cannot reach'} {address}")
-        self.observer.served(lan, host, address, reached)
+        self.observer.served(host, address, reached)
 
     def _on_addresses(self, node: Node) -> None:
         for lan in dict.fromkeys(node.lans.values()):
