@@ -13,7 +13,7 @@ from vrrpd.model import (
     Interface,
     Script,
     ScriptResult,
-    ScriptTracker,
+    Tracker,
     VirtualAddress,
     VirtualRouter,
 )
@@ -30,7 +30,7 @@ THIRD = IPv4Address("10.230.137.3")
 MAC = bytes.fromhex("020000000001")
 
 HAPROXY = Script("chk_haproxy", ("killall", "-0", "haproxy"), interval=2 * S, timeout=2 * S, weight=-2, fall=3)
-TRACKED = (ScriptTracker("chk_haproxy", -2),)
+TRACKED = (Tracker("chk_haproxy", -2),)
 PASSWORD = Authentication(AuthenticationType.PASS, b"passwd")
 
 GOOD = ScriptResult(0, 3 * MS)
@@ -57,7 +57,7 @@ def guide(priority: int, **changes: Any) -> VirtualRouter:
                 "initial_state": InitialState.MASTER if first else InitialState.BACKUP,
                 "preempt": first,
                 "resigns_when_worse": True,
-                "scripts": TRACKED,
+                "trackers": TRACKED,
                 "authentication": PASSWORD,
             }
             | changes

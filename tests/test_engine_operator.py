@@ -464,7 +464,7 @@ def test_an_advertisement_that_lost_to_our_last_regular_one_is_not_the_heir_of_a
 
 
 def test_tracked_routers_drain_too_and_recover() -> None:
-    node = Node(guide(100, scripts=TRACKED, preempt=True), scripts=(HAPROXY,))
+    node = Node(guide(100, trackers=TRACKED, preempt=True), scripts=(HAPROXY,))
     node.run(T)
     node.tell(Drain(R1))
     node.run(T + 2 * S)

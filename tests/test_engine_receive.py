@@ -285,7 +285,7 @@ PACKETS = st.one_of(
 @settings(derandomize=True, max_examples=250, deadline=None)
 @given(st.lists(st.tuples(PACKETS, st.integers(0, 1500 * MS)), max_size=30))
 def test_receive_never_raises_and_never_leaves_a_deadline_in_the_past(packets: list[tuple[bytes, int]]) -> None:
-    node = Node(guide(100, scripts=()))
+    node = Node(guide(100, trackers=()))
     for packet, pause in packets:
         node.run(node.now + pause)
         node.hear_packet(packet)

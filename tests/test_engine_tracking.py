@@ -13,7 +13,7 @@ from sample import BAD, GONE, GOOD, HAPROXY, MS, OURS, THEIRS, S, guide, passwor
 
 from vrrpd.actions import CheckChanged, CheckFinished, ConfigChanged, RunCheck
 from vrrpd.fsm import deadline
-from vrrpd.model import Config, Script, ScriptResult, ScriptTracker
+from vrrpd.model import Config, Script, ScriptResult, Tracker
 from vrrpd.states import Master, Resigning
 from vrrpd.tracking import CheckState
 
@@ -89,7 +89,7 @@ def test_a_change_of_mind_is_told_once() -> None:
 
 
 def fatal_node() -> Node:
-    ours = router(scripts=(ScriptTracker("fatal", 0),))
+    ours = router(trackers=(Tracker("fatal", 0),))
     node = quiet(Node(ours, scripts=(FATAL,)))
     assert node.state() == "Initialize"
     return node
@@ -142,7 +142,7 @@ def test_a_fault_that_ends_while_resigning_makes_it_master_again_with_an_adverti
 
 def test_two_weight_0_checks_are_two_faults() -> None:
     other = Script("other", ("true",), interval=S, timeout=S)
-    node = quiet(Node(router(scripts=(ScriptTracker("fatal", 0), ScriptTracker("other", 0))), scripts=(FATAL, other)))
+    node = quiet(Node(router(trackers=(Tracker("fatal", 0), Tracker("other", 0))), scripts=(FATAL, other)))
     fail(node, 1, "fatal")
     fail(node, 1, "other")
     good(node, "other")
@@ -153,7 +153,7 @@ def test_a_weight_0_check_added_by_a_reload_is_no_outage() -> None:
     """Hazard C6: keepalived takes it for good until its first result."""
     node = quiet(Node(router()))
     node.run(10 * S)
-    node.configure(router(scripts=(ScriptTracker("fatal", 0),)), scripts=(FATAL,))
+    node.configure(router(trackers=(Tracker("fatal", 0),)), scripts=(FATAL,))
     node.run(60 * S)
     assert node.state() == "Master"
     assert [state for _, state, _ in node.story()] == ["Backup", "Master"]
@@ -163,7 +163,7 @@ def test_a_weight_0_check_added_by_a_reload_is_no_outage() -> None:
 
 
 def test_a_failing_check_lowers_what_is_advertised_at_once() -> None:
-    node = quiet(Node(router(scripts=(ScriptTracker("chk_haproxy", -2),)), scripts=(HAPROXY,)))
+    node = quiet(Node(router(trackers=(Tracker("chk_haproxy", -2),)), scripts=(HAPROXY,)))
     node.run(10_500 * MS)
     fail(node)
     assert node.sent(10_500 * MS) == [(10_500 * MS, 98)]
@@ -337,7 +337,7 @@ def test_a_stop_while_it_asks_sharpens_and_sends_nothing_more() -> None:
 
 
 def test_a_fault_while_it_asks_sharpens_too() -> None:
-    ours = guide(100, scripts=(ScriptTracker("chk_haproxy", -2), ScriptTracker("fatal", 0)))
+    ours = guide(100, trackers=(Tracker("chk_haproxy", -2), Tracker("fatal", 0)))
     node = quiet(Node(ours, scripts=(HAPROXY, FATAL)))
     good(node, "fatal")
     node.run(10 * S)
@@ -360,11 +360,11 @@ def test_a_check_that_a_reload_leaves_as_it_is_keeps_its_result() -> None:
 
 
 def test_a_new_weight_counts_at_once() -> None:
-    node = quiet(Node(router(scripts=(ScriptTracker("chk_haproxy", -2),)), scripts=(HAPROXY,)))
+    node = quiet(Node(router(trackers=(Tracker("chk_haproxy", -2),)), scripts=(HAPROXY,)))
     node.run(10_500 * MS)
     fail(node)
     node.now += 500 * MS
-    actions = node.configure(router(scripts=(ScriptTracker("chk_haproxy", -20),)), scripts=(HAPROXY,))
+    actions = node.configure(router(trackers=(Tracker("chk_haproxy", -20),)), scripts=(HAPROXY,))
     assert priorities(actions) == [80]
 
 
@@ -382,7 +382,7 @@ def test_a_router_that_leaves_keeps_what_it_is_tracked_by_until_it_has_gone() ->
 def test_a_check_that_a_reload_takes_away_runs_no_more() -> None:
     node = guide_node()
     node.run(10 * S)
-    node.configure(guide(100, scripts=()))
+    node.configure(guide(100, trackers=()))
     node.run(60 * S)
     assert [at for at, a in node.done if isinstance(a, RunCheck) and at > 10 * S] == []
 

@@ -24,7 +24,7 @@ from vrrpd.model import (
     InitialState,
     Mail,
     Script,
-    ScriptTracker,
+    Tracker,
     User,
     Version,
     VirtualAddress,
@@ -97,7 +97,7 @@ GUIDES_ROUTER = VirtualRouter(
     addresses=(VirtualAddress(IPv4Interface("10.230.137.100/32"), "eth0", 0, None, None),),
     authentication=Authentication(AuthenticationType.PASS, b"passwd"),
     announcing=Announcing(5_000_000_000, 5, 5_000_000_000, 5),
-    scripts=(ScriptTracker("chk_haproxy", -2, reverse=False),),
+    trackers=(Tracker("chk_haproxy", -2, reverse=False),),
 )
 GUIDES_SCRIPT = Script(
     name="chk_haproxy",
@@ -147,7 +147,7 @@ def test_the_second_nodes_file_is_this_configuration() -> None:
             multicast_group=IPv4Address("224.0.0.18"),
             addresses=GUIDES_ROUTER.addresses,
             authentication=GUIDES_ROUTER.authentication,
-            scripts=GUIDES_ROUTER.scripts,
+            trackers=GUIDES_ROUTER.trackers,
         ),
     )
     assert built.config.scripts == (GUIDES_SCRIPT,)
@@ -194,9 +194,9 @@ def as_keepalived_tells_it(found: VirtualRouter) -> dict[str, Any]:
     }
     if found.authentication is not NO_AUTHENTICATION:
         told["auth"] = {"type": found.authentication.type.name, "pass": found.authentication.password.decode()}
-    if found.scripts:
+    if found.trackers:
         told["tracked_scripts"] = ", ".join(
-            f"{tracker.script} weight {tracker.weight}{' reverse' * tracker.reverse}" for tracker in found.scripts
+            f"{tracker.name} weight {tracker.weight}{' reverse' * tracker.reverse}" for tracker in found.trackers
         )
     return told
 
@@ -371,32 +371,32 @@ def tracking(*entries: str) -> str:
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [
-        ("chk", (ScriptTracker("chk", 0),)),
-        ("chk weight -20", (ScriptTracker("chk", -20),)),
-        ("chk weight 20 reverse", (ScriptTracker("chk", 20, reverse=True),)),
-        ("chk weight 254", (ScriptTracker("chk", 253),)),
-        ("chk weight 300", (ScriptTracker("chk", 0),)),
-        ("chk reverse", (ScriptTracker("chk", 0, reverse=True),)),
+        ("chk", (Tracker("chk", 0),)),
+        ("chk weight -20", (Tracker("chk", -20),)),
+        ("chk weight 20 reverse", (Tracker("chk", 20, reverse=True),)),
+        ("chk weight 254", (Tracker("chk", 253),)),
+        ("chk weight 300", (Tracker("chk", 0),)),
+        ("chk reverse", (Tracker("chk", 0, reverse=True),)),
         ("chk -20", ()),
         ("chk weight", ()),
         ("chk chk", ()),
         ("nosuch", ()),
-        ("chk\nchk weight 5", (ScriptTracker("chk", 0),)),
+        ("chk\nchk weight 5", (Tracker("chk", 0),)),
     ],
 )
-def test_a_line_of_track_script(entry: str, expected: tuple[ScriptTracker, ...]) -> None:
-    assert read(CHECK + tracking(entry)).config.routers[0].scripts == expected
+def test_a_line_of_track_script(entry: str, expected: tuple[Tracker, ...]) -> None:
+    assert read(CHECK + tracking(entry)).config.routers[0].trackers == expected
 
 
 def test_a_weight_and_its_reverse_come_from_the_script_when_the_tracker_has_none() -> None:
     script = 'vrrp_script chk {\nscript "/bin/true"\nweight -5 reverse\n}\n'
-    assert read(script + tracking("chk")).config.routers[0].scripts == (ScriptTracker("chk", -5, reverse=True),)
-    assert read(script + tracking("chk noreverse")).config.routers[0].scripts == (ScriptTracker("chk", -5),)
+    assert read(script + tracking("chk")).config.routers[0].trackers == (Tracker("chk", -5, reverse=True),)
+    assert read(script + tracking("chk noreverse")).config.routers[0].trackers == (Tracker("chk", -5),)
 
 
 def test_an_owner_tracks_nothing_that_has_a_weight() -> None:
     found, diagnostics = router("priority 255", "track_script {", "chk weight 5", "}")
-    assert found.scripts == ()
+    assert found.trackers == ()
     assert said(diagnostics) == [(Severity.WARNING, "owner-weight")]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from vrrpd.config.diagnostics import Diagnostic, Severity, Spot
 from vrrpd.config.lint import lint
-from vrrpd.model import SECOND, Config, InitialState, Script, ScriptTracker, VirtualAddress, VirtualRouter
+from vrrpd.model import SECOND, Config, InitialState, Script, Tracker, VirtualAddress, VirtualRouter
 
 ADDRESS = VirtualAddress(IPv4Interface("10.0.0.1/32"), "eth0")
 OTHER = VirtualAddress(IPv4Interface("10.0.0.2/32"), "eth0")
@@ -18,7 +18,7 @@ def router(
     priority: int = 100,
     state: InitialState = InitialState.BACKUP,
     addresses: tuple[VirtualAddress, ...] = (ADDRESS,),
-    trackers: tuple[ScriptTracker, ...] = (),
+    trackers: tuple[Tracker, ...] = (),
     *,
     nopreempt: bool = False,
 ) -> VirtualRouter:
@@ -31,7 +31,7 @@ def router(
         preempt=not nopreempt,
         resigns_when_worse=nopreempt,
         addresses=addresses,
-        scripts=trackers,
+        trackers=trackers,
     )
 
 
@@ -49,7 +49,7 @@ def codes(found: tuple[Diagnostic, ...]) -> list[str]:
 
 
 def test_an_ordinary_router_needs_no_advice() -> None:
-    assert advice(router(trackers=(ScriptTracker("chk", -2),))) == ()
+    assert advice(router(trackers=(Tracker("chk", -2),))) == ()
 
 
 def test_state_master_with_nopreempt_is_explained_where_it_stands() -> None:
@@ -60,10 +60,10 @@ def test_state_master_with_nopreempt_is_explained_where_it_stands() -> None:
 
 
 def test_nopreempt_with_a_weight_is_explained() -> None:
-    found = advice(router(nopreempt=True, trackers=(ScriptTracker("chk", -2),)))
+    found = advice(router(nopreempt=True, trackers=(Tracker("chk", -2),)))
     assert codes(found) == ["nopreempt-with-weight"]
     assert "chk" in found[0].message
-    assert advice(router(nopreempt=True, trackers=(ScriptTracker("chk", 0),))) == ()
+    assert advice(router(nopreempt=True, trackers=(Tracker("chk", 0),))) == ()
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_nopreempt_with_a_weight_is_explained() -> None:
 def test_a_weight_that_the_priority_has_no_room_for_changes_nothing(
     priority: int, weight: int, reverse: bool, speaks: bool
 ) -> None:
-    found = advice(router(priority=priority, trackers=(ScriptTracker("chk", weight, reverse),)))
+    found = advice(router(priority=priority, trackers=(Tracker("chk", weight, reverse),)))
     assert codes(found) == ["weight-without-effect"] * speaks
 
 

@@ -28,7 +28,7 @@ from vrrpd.model import (
     IPAddress,
     Script,
     ScriptResult,
-    ScriptTracker,
+    Tracker,
     Version,
     VirtualAddress,
     VirtualRouter,
@@ -242,18 +242,18 @@ RESULTS = st.lists(st.tuples(st.sampled_from(SCRIPTS), st.sampled_from([GOOD, BA
 def test_effective_priority_is_a_function_of_the_present(
     results: list[tuple[Script, ScriptResult]], weights: list[tuple[int, bool]], base: int
 ) -> None:
-    trackers = tuple(ScriptTracker(s.name, w, reverse) for s, (w, reverse) in zip(SCRIPTS, weights, strict=True))
+    trackers = tuple(Tracker(s.name, w, reverse) for s, (w, reverse) in zip(SCRIPTS, weights, strict=True))
     node = Node()
     node.check = lambda _: None
-    node.configure(router(priority=base, scripts=trackers), scripts=SCRIPTS)
+    node.configure(router(priority=base, trackers=trackers), scripts=SCRIPTS)
     for script, result in results:
         node.tell(CheckFinished(script, result))
     states = {name: str(check.state) for name, check in node.engine.checks.items()}
     total = base
     for tracker in trackers:
         sign = -1 if tracker.reverse else 1
-        if (states[tracker.script] == "ok" and tracker.weight > 0) or (
-            states[tracker.script] == "failing" and tracker.weight < 0
+        if (states[tracker.name] == "ok" and tracker.weight > 0) or (
+            states[tracker.name] == "failing" and tracker.weight < 0
         ):
             total += sign * tracker.weight
     p = node.record().parameters
@@ -262,7 +262,7 @@ def test_effective_priority_is_a_function_of_the_present(
     # A node that never saw but the end of it says the same.
     fresh = Node()
     fresh.check = lambda _: None
-    fresh.configure(router(priority=base, scripts=trackers), scripts=SCRIPTS)
+    fresh.configure(router(priority=base, trackers=trackers), scripts=SCRIPTS)
     for script in SCRIPTS:
         if states[script.name] != "pending":
             fresh.tell(CheckFinished(script, GOOD if states[script.name] == "ok" else BAD))
@@ -283,7 +283,7 @@ ROUTERS = st.builds(
         addresses=addresses,
         version=version,
         preempt=preempt,
-        scripts=(ScriptTracker("a", -10),) if tracked else (),
+        trackers=(Tracker("a", -10),) if tracked else (),
     ),
     st.integers(50, 52),
     st.sampled_from([90, 100, 110]),
@@ -294,7 +294,7 @@ ROUTERS = st.builds(
     st.booleans(),
 )
 CONFIGS = st.lists(ROUTERS, max_size=3, unique_by=lambda r: r.vrid).map(
-    lambda routers: Config(tuple(routers), SCRIPTS[:1] if any(r.scripts for r in routers) else ())
+    lambda routers: Config(tuple(routers), SCRIPTS[:1] if any(r.trackers for r in routers) else ())
 )
 
 

@@ -97,7 +97,7 @@ def test_the_counters_are_all_there_from_the_start() -> None:
 
 
 def test_no_password_is_told() -> None:
-    node = Node(guide(100, scripts=()))
+    node = Node(guide(100, trackers=()))
     node.hear(message(auth_type=1, auth_data=b"secret99"))
     text = json.dumps(status(node)) + render(status(node))
     assert "passwd" not in text

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample import BAD, GOOD, HAPROXY, MS, S, router
 
-from vrrpd.model import Script, ScriptResult, ScriptTracker
+from vrrpd.model import Script, ScriptResult, Tracker
 from vrrpd.tracking import (
     Check,
     CheckState,
@@ -75,7 +75,7 @@ def test_only_exit_code_0_is_success(code: int | None) -> None:
     ],
 )
 def test_weights_are_keepaliveds(weight: int, reverse: bool, while_ok: int, while_failing: int) -> None:
-    tracker = ScriptTracker("chk_haproxy", weight, reverse)
+    tracker = Tracker("chk_haproxy", weight, reverse)
     assert contribution(tracker, check(OK)) == while_ok
     assert contribution(tracker, check(FAILING)) == while_failing
     assert contribution(tracker, check(PENDING)) == 0
@@ -85,14 +85,14 @@ def test_weights_are_keepaliveds(weight: int, reverse: bool, while_ok: int, whil
     ("weight", "reverse", "bad"), [(5, False, FAILING), (-2, False, FAILING), (5, True, OK), (-2, True, OK)]
 )
 def test_a_weighted_tracker_lowers_in_its_bad_state_only(weight: int, reverse: bool, bad: CheckState) -> None:
-    tracker = ScriptTracker("chk_haproxy", weight, reverse)
+    tracker = Tracker("chk_haproxy", weight, reverse)
     assert [state for state in CheckState if lowers(tracker, check(state))] == [bad]
     assert not any(forbids(tracker, check(state)) for state in CheckState)
 
 
 @pytest.mark.parametrize(("reverse", "bad"), [(False, FAILING), (True, OK)])
 def test_weight_0_forbids_and_does_not_lower(reverse: bool, bad: CheckState) -> None:
-    tracker = ScriptTracker("chk_haproxy", 0, reverse)
+    tracker = Tracker("chk_haproxy", 0, reverse)
     assert [state for state in CheckState if forbids(tracker, check(state))] == [bad]
     assert not any(lowers(tracker, check(state)) for state in CheckState)
 
@@ -113,18 +113,18 @@ def test_weight_0_forbids_and_does_not_lower(reverse: bool, bad: CheckState) -> 
 def test_the_effective_priority_is_the_sum_kept_between_1_and_254(
     base: int, weight: int, state: CheckState, effective: int
 ) -> None:
-    ours = router(priority=base, scripts=(ScriptTracker("chk_haproxy", weight),))
+    ours = router(priority=base, trackers=(Tracker("chk_haproxy", weight),))
     assert effective_priority(ours, {"chk_haproxy": check(state)}) == effective
 
 
 def test_it_is_clamped_after_adding_up_not_between() -> None:
-    scripts = (ScriptTracker("a", -253), ScriptTracker("b", 253))
+    scripts = (Tracker("a", -253), Tracker("b", 253))
     checks = {"a": check(FAILING), "b": check(OK)}
-    assert effective_priority(router(priority=100, scripts=scripts), checks) == 100
+    assert effective_priority(router(priority=100, trackers=scripts), checks) == 100
 
 
 def test_an_owners_255_never_changes() -> None:
-    owner = router(priority=255, scripts=(ScriptTracker("chk_haproxy", -50),))
+    owner = router(priority=255, trackers=(Tracker("chk_haproxy", -50),))
     assert effective_priority(owner, {"chk_haproxy": check(FAILING)}) == 255
 
 
@@ -134,7 +134,7 @@ def test_the_effective_priority_is_a_function_of_the_present(results: list[bool]
     now = check(PENDING)
     for result in results:
         now = finished(now, GOOD if result else BAD, 0)
-    ours = router(scripts=(ScriptTracker("chk_haproxy", -2),))
+    ours = router(trackers=(Tracker("chk_haproxy", -2),))
     fresh = check(now.state)
     assert effective_priority(ours, {"chk_haproxy": now}) == effective_priority(ours, {"chk_haproxy": fresh})
 
@@ -158,7 +158,7 @@ def test_words_count_successes_on_the_way_back() -> None:
 
 
 def test_lowering_words_name_only_what_lowers() -> None:
-    trackers = (ScriptTracker("good", -2), ScriptTracker("bad", -2), ScriptTracker("fatal", 0))
+    trackers = (Tracker("good", -2), Tracker("bad", -2), Tracker("fatal", 0))
     once = Script("bad", ("x",))
     checks = {
         "good": check(OK),

@@ -16,7 +16,7 @@ from vrrpd.model import (
     AuthenticationType,
     Mail,
     Script,
-    ScriptTracker,
+    Tracker,
     VirtualAddress,
     VirtualRouter,
 )
@@ -106,7 +106,7 @@ def _router(router: VirtualRouter) -> dict[str, Any]:
         "excluded_addresses": [],
         "unicast_source": None,
         "unicast_peers": [],
-        "tracked_scripts": [_tracker(tracker) for tracker in router.scripts],
+        "tracked_scripts": [_tracker(tracker) for tracker in router.trackers],
         "tracked_interfaces": [],
         "tracked_files": [],
         "tracked_processes": [],
@@ -119,8 +119,8 @@ def _authentication(authentication: Authentication) -> dict[str, str] | None:
     return {"type": authentication.type.name, "pass": _HIDDEN}
 
 
-def _tracker(tracker: ScriptTracker) -> dict[str, Any]:
-    return {"name": tracker.script, "weight": tracker.weight, "reverse": tracker.reverse}
+def _tracker(tracker: Tracker) -> dict[str, Any]:
+    return {"name": tracker.name, "weight": tracker.weight, "reverse": tracker.reverse}
 
 
 def _script(script: Script) -> dict[str, Any]:

@@ -445,7 +445,7 @@ class Engine:
             return []
         actions: Actions = [CheckChanged(changed)]
         for record in list(self.records.values()):
-            if any(tracker.script == script.name for tracker in record.router.scripts):
+            if any(tracker.name == script.name for tracker in record.router.trackers):
                 actions += self._refresh(record, now)
         return actions
 
@@ -559,7 +559,7 @@ class Engine:
 
     def _forget_checks(self) -> None:
         """A router that leaves does not lose what it is tracked by before it has left."""
-        tracked = {tracker.script for record in self.records.values() for tracker in record.router.scripts}
+        tracked = {tracker.name for record in self.records.values() for tracker in record.router.trackers}
         for name in self.surroundings.checks.keep(tracked | {script.name for script in self.config.scripts}):
             self._agenda.set(name, None)
 

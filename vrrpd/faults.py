@@ -63,9 +63,9 @@ def _of_interfaces(
 
 
 def _of_checks(record: Record, checks: Mapping[str, Check]) -> Iterator[Fault]:
-    for tracker in record.router.scripts:
-        check = checks[tracker.script]
+    for tracker in record.router.trackers:
+        check = checks[tracker.name]
         if tracking.forbids(tracker, check):
-            yield Fault(FaultKind.CHECK_FAILED, tracker.script, check.words)
+            yield Fault(FaultKind.CHECK_FAILED, tracker.name, check.words)
         elif tracker.weight == 0 and check.state is CheckState.PENDING and not record.has_run:
-            yield Fault(FaultKind.CHECK_PENDING, tracker.script, check.words)
+            yield Fault(FaultKind.CHECK_PENDING, tracker.name, check.words)

@@ -61,7 +61,7 @@ def _router(engine: Engine, record: Record, now: Instant, wall: Callable[[Instan
             {"address": str(a.interface), "device": a.device, "present": _is_present(engine, record, n)}
             for n, a in enumerate(router.addresses)
         ],
-        "trackers": [_tracker(engine, record, n, now, wall) for n in range(len(router.scripts))],
+        "trackers": [_tracker(engine, record, n, now, wall) for n in range(len(router.trackers))],
         "blocked_by": [fault.words for fault in sorted(record.faults)],
         "notify": [],
         "conflicts": [
@@ -118,10 +118,10 @@ def _is_present(engine: Engine, record: Record, n: int) -> bool:
 
 
 def _tracker(engine: Engine, record: Record, n: int, now: Instant, wall: Callable[[Instant], str]) -> Json:
-    tracker = record.router.scripts[n]
-    check = engine.checks[tracker.script]
+    tracker = record.router.trackers[n]
+    check = engine.checks[tracker.name]
     return {
-        "name": tracker.script,
+        "name": tracker.name,
         "kind": "script",
         "state": check.state,
         "words": check.words,

@@ -71,11 +71,11 @@ class Surroundings:
         """A check has made it worse than it could be, and its block says `nopreempt`."""
         if not router.resigns_when_worse or router.strict or router.is_owner:
             return False
-        return any(tracking.lowers(tracker, self.checks[tracker.script]) for tracker in router.scripts)
+        return any(tracking.lowers(tracker, self.checks[tracker.name]) for tracker in router.trackers)
 
     def why_worse(self, router: VirtualRouter) -> str:
         """Which checks, in words."""
-        return tracking.lowering_words(router.scripts, self.checks)
+        return tracking.lowering_words(router.trackers, self.checks)
 
     def _announcement(self, router: VirtualRouter) -> list[Frame]:
         frames = []

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from vrrpd.model import Instant, Script, ScriptResult, ScriptTracker, VirtualRouter
+from vrrpd.model import Instant, Script, ScriptResult, Tracker, VirtualRouter
 
 _LOWEST, _HIGHEST = 1, 254
 
@@ -68,7 +68,7 @@ def finished(check: Check, result: ScriptResult, now: Instant) -> Check:
     return replace(check, streak=check.streak + 1)
 
 
-def contribution(tracker: ScriptTracker, check: Check) -> int:
+def contribution(tracker: Tracker, check: Check) -> int:
     """What this tracker adds now: +w while good if w is positive, -|w| while bad if negative; `reverse` turns both."""
     sign = -1 if tracker.reverse else 1
     match check.state:
@@ -80,13 +80,13 @@ def contribution(tracker: ScriptTracker, check: Check) -> int:
             return 0
 
 
-def lowers(tracker: ScriptTracker, check: Check) -> bool:
+def lowers(tracker: Tracker, check: Check) -> bool:
     """The check makes this router worse than it could be."""
     bad = CheckState.OK if tracker.reverse else CheckState.FAILING
     return tracker.weight != 0 and check.state is bad
 
 
-def forbids(tracker: ScriptTracker, check: Check) -> bool:
+def forbids(tracker: Tracker, check: Check) -> bool:
     """Weight 0: the router may not run at all."""
     bad = CheckState.OK if tracker.reverse else CheckState.FAILING
     return tracker.weight == 0 and check.state is bad
@@ -96,10 +96,10 @@ def effective_priority(router: VirtualRouter, checks: Mapping[str, Check]) -> in
     """Base and contributions, 1 to 254; an owner's 255 never changes."""
     if router.is_owner:
         return router.priority
-    total = router.priority + sum(contribution(t, checks[t.script]) for t in router.scripts)
+    total = router.priority + sum(contribution(t, checks[t.name]) for t in router.trackers)
     return max(_LOWEST, min(_HIGHEST, total))
 
 
-def lowering_words(trackers: Iterable[ScriptTracker], checks: Mapping[str, Check]) -> str:
+def lowering_words(trackers: Iterable[Tracker], checks: Mapping[str, Check]) -> str:
     """What lowers a router, in words."""
-    return ", ".join(checks[t.script].words for t in trackers if lowers(t, checks[t.script]))
+    return ", ".join(checks[t.name].words for t in trackers if lowers(t, checks[t.name]))

@@ -12,7 +12,7 @@ from sample3 import GROUP4, GROUP6, OURS6, THEIRS6, VIP6, message3, router6
 
 from vrrpd.frames import Datagram
 from vrrpd.fsm import step
-from vrrpd.model import Authentication, AuthenticationType, ScriptTracker, Version, VirtualAddress, VirtualRouter
+from vrrpd.model import Authentication, AuthenticationType, Tracker, Version, VirtualAddress, VirtualRouter
 from vrrpd.packet import ChecksumForm, DropReason, PacketError, decode, encode
 from vrrpd.reception import accept, differences
 from vrrpd.tracking import Check, CheckState, effective_priority
@@ -153,7 +153,7 @@ def test_a_router_of_which_nothing_else_is_said_has_priority_100() -> None:
 
 @pytest.mark.rfc("5798-5.2.4-2")
 def test_255_is_the_owners_and_no_check_changes_it() -> None:
-    owner = router(priority=255, scripts=(ScriptTracker("down", -50),))
+    owner = router(priority=255, trackers=(Tracker("down", -50),))
     assert owner.is_owner
     assert effective_priority(owner, CHECKS) == 255
 
@@ -171,7 +171,7 @@ CHECKS: Any = {"up": Check(None, CheckState.OK, 0, 0), "down": Check(None, Check
 @pytest.mark.rfc("5798-5.2.4-3")
 @pytest.mark.parametrize(("script", "weight", "effective"), [("up", 253, 254), ("down", -253, 1), ("down", -30, 70)])
 def test_checks_leave_everybody_else_between_1_and_254(script: str, weight: int, effective: int) -> None:
-    assert effective_priority(router(scripts=(ScriptTracker(script, weight),)), CHECKS) == effective
+    assert effective_priority(router(trackers=(Tracker(script, weight),)), CHECKS) == effective
 
 
 @version_3

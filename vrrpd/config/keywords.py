@@ -30,7 +30,7 @@ from vrrpd.model import (
     Config,
     Identity,
     Script,
-    ScriptTracker,
+    Tracker,
     VirtualAddress,
     VirtualRouter,
 )
@@ -139,7 +139,7 @@ def build(statements: Sequence[Statement], node: Node) -> Built:
     settled = [_settle(router, draft.scripts, to) for router in draft.routers.values()]
     finished_routers = (_router(router, draft.globals, to) for router in settled)
     routers = [router for router in finished_routers if router is not None]
-    tracked = {tracker.script for router in settled for tracker in router.trackers}
+    tracked = {tracker.name for router in settled for tracker in router.trackers}
     config = Config(
         routers=tuple(_without_duplicates(routers, draft, to)),
         scripts=_scripts(draft, tracked, to),
@@ -160,7 +160,7 @@ class _Settled:
 
     draft: RouterDraft
     election: Election
-    trackers: tuple[ScriptTracker, ...]
+    trackers: tuple[Tracker, ...]
 
 
 def _settle(draft: RouterDraft, scripts: Mapping[str, ScriptDraft], to: Reading) -> _Settled:
@@ -171,7 +171,7 @@ def _settle(draft: RouterDraft, scripts: Mapping[str, ScriptDraft], to: Reading)
 
 def _tracker(
     tracker: TrackerDraft, election: Election, scripts: Mapping[str, ScriptDraft], to: Reading
-) -> ScriptTracker | None:
+) -> Tracker | None:
     name = tracker.name
     script = scripts.get(name.text)
     if script is None:
@@ -188,7 +188,7 @@ def _tracker(
     if election.priority == OWNER_PRIORITY and weight:
         to.warning(name, "owner-weight", f"priority 255 never changes: {quoted(name)} with its weight is not tracked")
         return None
-    return ScriptTracker(name.text, weight, script.reverse if tracker.reverse is None else tracker.reverse)
+    return Tracker(name.text, weight, script.reverse if tracker.reverse is None else tracker.reverse)
 
 
 def _scripts(draft: FileDraft, tracked: AbstractSet[str], to: Reading) -> tuple[Script, ...]:
@@ -231,7 +231,7 @@ def _router(settled: _Settled, defaults: GlobalsDraft, to: Reading) -> VirtualRo
         multicast_group=defaults.multicast_group,
         authentication=authentication,
         announcing=_announcing(draft, defaults.announcing),
-        scripts=settled.trackers,
+        trackers=settled.trackers,
     )
 
 

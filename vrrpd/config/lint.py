@@ -33,7 +33,7 @@ def _nopreempt(router: VirtualRouter, at: Place, findings: Findings) -> None:
             " back when it is better; it still hands them over when one of its checks fails",
             "for a pair that moves only on failure write state BACKUP on both nodes",
         )
-    elif weighted := [tracker.script for tracker in router.scripts if tracker.weight]:
+    elif weighted := [tracker.name for tracker in router.trackers if tracker.weight]:
         findings.advice(
             at,
             "nopreempt-with-weight",
@@ -44,14 +44,14 @@ def _nopreempt(router: VirtualRouter, at: Place, findings: Findings) -> None:
 
 
 def _weights(router: VirtualRouter, at: Place, findings: Findings) -> None:
-    for tracker in router.scripts:
+    for tracker in router.trackers:
         sign = -1 if tracker.reverse else 1
         changed = min(max(router.priority + sign * tracker.weight, 1), _HIGHEST)
         if tracker.weight and changed == router.priority:
             findings.advice(
                 at,
                 "weight-without-effect",
-                f"{router.name}: the weight {tracker.weight} of {tracker.script} changes nothing: priority"
+                f"{router.name}: the weight {tracker.weight} of {tracker.name} changes nothing: priority"
                 f" {router.priority} is at the end of 1 to {_HIGHEST}",
                 "choose a priority with room for the weight",
             )

@@ -1,0 +1,42 @@
+"""What comes back from the node: facts, not wishes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vrrpd.model.units import Duration, IPInterface
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A network interface as the kernel shows it now."""
+
+    name: str
+    index: int
+    up: bool
+    """IFF_UP and a carrier."""
+    mac: bytes
+    addresses: tuple[IPInterface, ...] = ()
+    """In the kernel's order, virtual ones included."""
+    forwards: bool = False
+    """This node is a router for IPv6 there: what a Neighbor Advertisement says of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptResult:
+    """How a run of a script ended."""
+
+    exit_code: int | None
+    """0 is success; None when it was ended for its timeout, could not be started, or died of a signal."""
+    duration: Duration
+    problem: str = ""
+    """What happened in words when it is not the exit code: "timed out after 2 s", "killed by SIGSEGV",
+    "cannot be executed: Permission denied"."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Exit code 0, and nothing else."""
+        return self.exit_code == 0
+
+    def __str__(self) -> str:
+        return self.problem or f"exit {self.exit_code}"
