@@ -199,7 +199,7 @@ class Runtime:
 
     def _send(self, router: VirtualRouter, message: bytes, *, is_retry: bool) -> None:
         try:
-            self._network.send(router.interface, message)
+            self._network.send(router.advertising_device, message)
         except OSError:
             # Counted by the engine, which tries once more; not within this turn.
             self._loop.call_soon(self._turn, SendFailed(router.identity, is_retry))
@@ -249,7 +249,7 @@ class Runtime:
         self._network.listen(wanted)
 
     def _listener(self, record: Record) -> Listener | None:
-        interface = self.engine.interfaces.get(record.router.interface)
+        interface = self.engine.interfaces.get(record.router.advertising_device)
         source = None if record.parameters is None else record.parameters.primary_address
         group = record.router.group
         if interface is None or not isinstance(source, IPv4Address) or not isinstance(group, IPv4Address):
@@ -260,7 +260,7 @@ class Runtime:
         p = record.parameters
         return MasterHere(
             name=record.router.name,
-            interface=record.router.interface,
+            interface=record.router.advertising_device,
             source="" if p is None else str(p.primary_address),
             group=str(record.router.group),
             resignation="" if p is None else p.resignation.hex(),

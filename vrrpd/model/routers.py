@@ -29,6 +29,7 @@ class Identity(NamedTuple):
     """What makes a virtual router the same one after a reload (RFC 5798 section 3)."""
 
     interface: str
+    """Where it advertises and listens: with a virtual MAC another one than without."""
     family: Family
     vrid: int
 
@@ -200,7 +201,14 @@ class VirtualRouter:
     @property
     def identity(self) -> Identity:
         """Same identity, other parameters: a reload keeps the router's state."""
-        return Identity(self.interface, self.family, self.vrid)
+        return Identity(self.advertising_device, self.family, self.vrid)
+
+    @property
+    def advertising_device(self) -> str:
+        """Where its advertisements leave and arrive: what a virtual MAC sends reaches only our macvlan of it."""
+        if self.virtual_mac is None or self.virtual_mac.advertises_on_base:
+            return self.interface
+        return self.virtual_mac.device
 
     @property
     def family(self) -> Family:
