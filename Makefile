@@ -28,6 +28,7 @@ check: $(DEVELOPMENT)/made ## what can be said without running it: style, types,
 	$(TOOL)/mypy
 	$(TOOL)/lint-imports
 	$(TOOL)/python -m tests.rfc --check
+	$(TOOL)/python -m tests.keywords --check
 
 bench: setup ## vrrpd beside keepalived, in figures; never fails because of them
 	$(RUNTIME)/bin/python -m tests.bench

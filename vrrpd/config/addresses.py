@@ -60,7 +60,7 @@ def _interface(word: Word, to: Reading) -> IPv4Interface | None:
     address = ipv4(text)
     if address is None:
         if _is_ipv6(text):
-            to.not_yet(word, "an IPv6 address")
+            to.pending(word, "vrrp_instance", "IPv6")
         else:
             to.warning(word, "bad-address", f"{quoted(word)} is no address: the line counts for nothing")
         return None
@@ -82,7 +82,7 @@ def _is_ipv6(text: str) -> bool:
 def _option(draft: AddressDraft, word: Word, rest: Iterator[Word], to: Reading) -> bool:
     """Read one option; False when the whole line counts for nothing."""
     if word.text in NOT_YET:
-        to.not_yet(word, f"{word.text} of an address")
+        to.pending(word, "virtual_ipaddress", word.text)
         return False
     if word.text not in _OPTIONS:
         to.warning(word, "unknown-option", f"unknown word {quoted(word)} in an address line; it is ignored")

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from typing import TypeVar
 
 from vrrpd.config.syntax import Statement, quoted
-from vrrpd.config.table import FALSE, Block, Reading, flag, ignored, refused, shown, shown_block, value
+from vrrpd.config.table import FALSE, Block, Reading, flag, ignored, shown, shown_block, unread, value
 from vrrpd.config.values import ipv4, whole
 from vrrpd.model import SECOND, Announcing, Duration, Mail, User
 
@@ -78,7 +78,7 @@ def _smtp_connect_timeout(draft: GlobalsDraft, line: Statement, to: Reading) -> 
 def _version(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
     del draft
     if whole(line.values[0], 2, 3, to, strict=True) == 3:  # noqa: PLR2004 - the other version
-        to.not_yet(line, "vrrp_version 3")
+        to.pending(line, "global_defs", "vrrp_version 3")
 
 
 def _multicast_group(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
@@ -185,17 +185,17 @@ GLOBALS: Block[GlobalsDraft] = Block(
         "vrrp_garp_lower_prio_delay": value(_garp_lower_delay),
         "vrrp_garp_lower_prio_repeat": value(_garp_lower_repeat),
         "vrrp_down_timer_adverts": value(_down_timer_adverts),
-        "vrrp_garp_interval": refused("paces gratuitous ARP; 0 is accepted", _ZERO),
-        "vrrp_garp_master_refresh": refused("repeats gratuitous ARP; 0 is accepted", _ZERO),
-        "vrrp_garp_extra_if": refused("gratuitous ARP on other interfaces"),
-        "vrrp_min_garp": refused("fewer gratuitous ARPs", FALSE),
-        "vrrp_strict": refused("strict RFC mode", FALSE),
-        "vrrp_lower_prio_no_advert": refused("no answer to a lower priority", FALSE),
-        "vrrp_higher_prio_send_advert": refused("a last advertisement to a higher priority", FALSE),
-        "vrrp_owner_ignore_adverts": refused("an owner that does not listen", FALSE),
-        "vrrp_startup_delay": refused("holds the timers at start", _ZERO),
-        "vrrp_delay_after_boot": refused("holds the timers after boot", _ZERO),
-        "dynamic_interfaces": refused("an interface may be missing at start"),
+        "vrrp_garp_interval": unread(_ZERO),
+        "vrrp_garp_master_refresh": unread(_ZERO),
+        "vrrp_garp_extra_if": unread(),
+        "vrrp_min_garp": unread(FALSE),
+        "vrrp_strict": unread(FALSE),
+        "vrrp_lower_prio_no_advert": unread(FALSE),
+        "vrrp_higher_prio_send_advert": unread(FALSE),
+        "vrrp_owner_ignore_adverts": unread(FALSE),
+        "vrrp_startup_delay": unread(_ZERO),
+        "vrrp_delay_after_boot": unread(_ZERO),
+        "dynamic_interfaces": unread(),
         **dict.fromkeys(
             (
                 "vrrp_notify_fifo",
@@ -205,7 +205,7 @@ GLOBALS: Block[GlobalsDraft] = Block(
                 "startup_script",
                 "shutdown_script",
             ),
-            refused("tells somebody's program"),
+            unread(),
         ),
         "vrrp_gna_interval": ignored(_IPV6),
         "vrrp_mcast_group6": ignored(_IPV6),

@@ -22,7 +22,7 @@ from vrrpd.config.routers import (
 )
 from vrrpd.config.scripts import SCRIPT, ScriptDraft, finished
 from vrrpd.config.syntax import Statement, Word, quoted
-from vrrpd.config.table import Block, Reading, block, ignored, named_block, read_block, refused
+from vrrpd.config.table import Block, Reading, block, ignored, named_block, read_block, unread
 from vrrpd.config.values import size
 from vrrpd.model import (
     OWNER_PRIORITY,
@@ -104,14 +104,14 @@ TOP: Block[FileDraft] = Block(
         "global_defs": block(_global_defs),
         "vrrp_script": named_block(_vrrp_script),
         "vrrp_instance": named_block(_vrrp_instance),
-        "vrrp_sync_group": refused("routers that move together"),
-        "static_ipaddress": refused("addresses that stay"),
-        "static_routes": refused("routes that stay"),
-        "static_rules": refused("rules that stay"),
-        "track_group": refused("static addresses that are watched"),
-        "interface_up_down_delays": refused("when a link counts as down"),
-        "garp_group": refused("paces gratuitous ARP"),
-        "net_namespace": refused("where all of it happens"),
+        "vrrp_sync_group": unread(),
+        "static_ipaddress": unread(),
+        "static_routes": unread(),
+        "static_rules": unread(),
+        "track_group": unread(),
+        "interface_up_down_delays": unread(),
+        "garp_group": unread(),
+        "net_namespace": unread(),
         "track_file": ignored(_TRACKED),
         "vrrp_track_file": ignored(_TRACKED),
         "track_process": ignored(_TRACKED),
@@ -213,7 +213,7 @@ def _router(settled: _Settled, defaults: GlobalsDraft, to: Reading) -> VirtualRo
     interface = _interface(draft, to)
     addresses = _addresses(draft, interface or "", to)
     if len(addresses) > MAX_ADDRESSES:
-        to.not_yet(draft.name, f"{name}: more than {MAX_ADDRESSES} addresses in one router")
+        to.error(draft.name, "not-yet", f"{name}: more than {MAX_ADDRESSES} addresses in one router")
     if draft.vrid is None or interface is None:
         return None
     return VirtualRouter(

@@ -8,7 +8,7 @@ from vrrpd.config.addresses import AddressDraft, read_address
 from vrrpd.config.globals import MAX_ADVERTS_TO_MISS, MAX_COUNT, garp_delay, garp_repeat
 from vrrpd.config.scripts import MAX_WEIGHT, nearest_weight
 from vrrpd.config.syntax import Statement, Word, quoted
-from vrrpd.config.table import FALSE, Block, Reading, block, flag, ignored, read_block, refused, value
+from vrrpd.config.table import FALSE, Block, Reading, block, flag, ignored, read_block, unread, value
 from vrrpd.config.values import seconds, spoken, utf8, whole
 from vrrpd.model import (
     NO_AUTHENTICATION,
@@ -108,7 +108,7 @@ def _advert_int(draft: RouterDraft, line: Statement, to: Reading) -> None:
 def _version(draft: RouterDraft, line: Statement, to: Reading) -> None:
     del draft
     if whole(line.values[0], 2, 3, to, strict=True) == 3:  # noqa: PLR2004 - the other version
-        to.not_yet(line, "version 3")
+        to.pending(line, "vrrp_instance", "version 3")
 
 
 def _nopreempt(draft: RouterDraft, line: Statement, to: Reading) -> None:
@@ -165,7 +165,7 @@ def _auth_type(draft: RouterDraft, line: Statement, to: Reading) -> None:
         case "PASS":
             draft.authentication_type = AuthenticationType.PASS
         case "AH":
-            to.not_yet(word, "auth_type AH")
+            to.pending(word, "authentication", "auth_type AH")
         case _:
             draft.authentication_type = AuthenticationType.NONE
             to.warning(word, "bad-authentication", f"unknown authentication type {quoted(word)}: none is used", "PASS")
@@ -240,7 +240,6 @@ AUTHENTICATION: Block[RouterDraft] = Block(
     secret=True,
 )
 
-_TELLS = "tells somebody's program"
 _UNICAST = "it concerns unicast_peer, which is refused"
 _V3 = "it concerns VRRP version 3, which is refused"
 
@@ -276,39 +275,39 @@ ROUTER: Block[RouterDraft] = Block(
                 "notify_deleted",
                 "notify_master_rx_lower_pri",
             ),
-            refused(_TELLS),
+            unread(),
         ),
-        "unicast_src_ip": refused("advertisements to named peers"),
-        "unicast_peer": refused("advertisements to named peers"),
-        "unicast_fault_no_peer": refused("a fault without peers"),
-        "mcast_src_ip": refused("another source address"),
-        "mcast_dst_ip": refused("another multicast group"),
-        "track_src_ip": refused("a fault without the source address"),
-        "track_interface": refused("a fault or a priority"),
-        "track_file": refused("a fault or a priority"),
-        "track_process": refused("a fault or a priority"),
-        "track_bfd": refused("a fault or a priority"),
-        "dont_track_primary": refused("no fault when the link is down"),
-        "timer_expired_backup": refused("gives up after a stall"),
-        "thread_timer_expired": refused("gives up after a stall"),
-        "lower_prio_no_advert": refused("no answer to a lower priority", FALSE),
-        "higher_prio_send_advert": refused("a last advertisement to a higher priority", FALSE),
-        "owner_ignore_adverts": refused("an owner that does not listen", FALSE),
-        "no_accept": refused("the address must not be reachable"),
-        "strict_mode": refused("strict RFC mode", FALSE),
-        "promote_secondaries": refused("what goes when one address of a prefix goes"),
-        "virtual_ipaddress_excluded": refused("addresses that are held and not advertised"),
-        "virtual_routes": refused("routes that move"),
-        "virtual_rules": refused("rules that move"),
-        "use_vmac": refused("a virtual MAC address"),
-        "use_vmac_addr": refused("a virtual MAC address"),
-        "vmac_xmit_base": refused("a virtual MAC address"),
-        "use_ipvlan": refused("an interface of its own"),
-        "vrf": refused("a routing domain"),
-        "native_ipv6": refused("IPv6"),
-        "auth_hmac": refused("another authentication"),
-        "garp_master_refresh": refused("repeats gratuitous ARP; 0 is accepted", frozenset({"0"})),
-        "garp_extra_if": refused("gratuitous ARP on other interfaces; 0 is accepted", frozenset({"0"})),
+        "unicast_src_ip": unread(),
+        "unicast_peer": unread(),
+        "unicast_fault_no_peer": unread(),
+        "mcast_src_ip": unread(),
+        "mcast_dst_ip": unread(),
+        "track_src_ip": unread(),
+        "track_interface": unread(),
+        "track_file": unread(),
+        "track_process": unread(),
+        "track_bfd": unread(),
+        "dont_track_primary": unread(),
+        "timer_expired_backup": unread(),
+        "thread_timer_expired": unread(),
+        "lower_prio_no_advert": unread(FALSE),
+        "higher_prio_send_advert": unread(FALSE),
+        "owner_ignore_adverts": unread(FALSE),
+        "no_accept": unread(),
+        "strict_mode": unread(FALSE),
+        "promote_secondaries": unread(),
+        "virtual_ipaddress_excluded": unread(),
+        "virtual_routes": unread(),
+        "virtual_rules": unread(),
+        "use_vmac": unread(),
+        "use_vmac_addr": unread(),
+        "vmac_xmit_base": unread(),
+        "use_ipvlan": unread(),
+        "vrf": unread(),
+        "native_ipv6": unread(),
+        "auth_hmac": unread(),
+        "garp_master_refresh": unread(frozenset({"0"})),
+        "garp_extra_if": unread(frozenset({"0"})),
         "garp_master_refresh_repeat": ignored("it concerns garp_master_refresh, which is refused"),
         "check_unicast_src": ignored(_UNICAST),
         "unicast_ttl": ignored(_UNICAST),

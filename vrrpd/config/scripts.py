@@ -138,7 +138,7 @@ def _program(draft: ScriptDraft, at: Word, user: User | None, to: Reading) -> st
     name = draft.argv[0]
     who = f"vrrp_script {draft.name.text}"
     if name.startswith("<"):
-        to.not_yet(at, f"{who}: a redirection in place of a command")
+        to.pending(at, "vrrp_script", "script <FILE")
         return None
     if "/" in name and not name.startswith("/"):
         to.error(at, "bad-script", f"{who} cannot run {name}: the path is not absolute", "write the whole path")

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from vrrpd.config.diagnostics import Findings, Place, Severity
 from vrrpd.config.node import Node
+from vrrpd.config.pending import REFUSED, WAITING
 from vrrpd.config.syntax import Statement, Word, quoted
 
 Draft = TypeVar("Draft")
@@ -17,6 +18,7 @@ Draft = TypeVar("Draft")
 FALSE = frozenset({"false", "off", "no"})
 BOOLEANS = FALSE | {"true", "on", "yes"}
 
+_NONE: Mapping[str, str] = {}
 _LONGEST_MISSPELLING = 64
 """Nothing longer is compared with the known keywords."""
 
@@ -26,7 +28,8 @@ class Does(StrEnum):
 
     ACTED_ON = "acted on"
     SHOWN = "read and shown"
-    REFUSED = "refused for now"
+    REFUSED = "read, refused for now"
+    WAITING = "read, not acted on yet"
     IGNORED = "ignored"
 
 
@@ -38,15 +41,18 @@ class Reading(Findings):
         self.node = node
         self.homes = homes
 
-    def not_yet(self, at: Place, what: str) -> None:
-        """Refuse what changes what is sent, heard or held, or when it moves."""
-        self.error(
-            at,
-            "not-yet",
-            f"{what} is not acted on yet; vrrpd refuses the file, since half a configuration beside a live cluster"
-            " is a split brain",
-            "leave keepalived on this node until it is, or take it out",
-        )
+    def pending(self, at: Place, block: str, what: str) -> None:
+        """Say that a keyword, or a form of it, is not acted on yet, if so."""
+        if about := REFUSED.get(block, _NONE).get(what):
+            self.error(
+                at,
+                "not-yet",
+                f"{what} ({about}) is not acted on yet; vrrpd refuses the file, since half a configuration beside a"
+                " live cluster is a split brain",
+                "leave keepalived on this node until it is, or take it out",
+            )
+        elif about := WAITING.get(block, _NONE).get(what):
+            self.info(at, "not-yet", f"{what} ({about}) is read and not acted on yet")
 
 
 Reader: TypeAlias = Callable[[Draft, Statement, Reading], None]
@@ -54,11 +60,11 @@ Reader: TypeAlias = Callable[[Draft, Statement, Reading], None]
 
 @dataclass(frozen=True, slots=True)
 class Keyword(Generic[Draft]):
-    """One keyword of one block."""
+    """One keyword of one block; whether it is acted on yet stands in `vrrpd.config.pending`."""
 
     does: Does
     read: Reader[Draft] | None = None
-    """None where nothing is read: refused and ignored ones."""
+    """None where nothing is read: what is ignored."""
     block: bool = False
     """It takes braces."""
     least: int = 0
@@ -68,7 +74,7 @@ class Keyword(Generic[Draft]):
     note: str = ""
     """Why it is ignored, or what is particular."""
     harmless: frozenset[str] = frozenset()
-    """Values with which a refused keyword changes nothing."""
+    """First values with which it changes nothing, acted on or not."""
 
 
 def value(read: Reader[Draft], most: int | None = 1, note: str = "") -> Keyword[Draft]:
@@ -101,9 +107,9 @@ def shown_block(read: Reader[Draft], note: str = "") -> Keyword[Draft]:
     return Keyword(Does.SHOWN, read, block=True, most=0, note=note)
 
 
-def refused(note: str, harmless: frozenset[str] = frozenset()) -> Keyword[Draft]:
-    """Not acted on yet, and dangerous to leave out."""
-    return Keyword(Does.REFUSED, note=note, harmless=harmless)
+def unread(harmless: frozenset[str] = frozenset()) -> Keyword[Draft]:
+    """Known, and its values not looked at."""
+    return Keyword(Does.ACTED_ON, harmless=harmless)
 
 
 def ignored(note: str) -> Keyword[Draft]:
@@ -128,15 +134,22 @@ def read_block(block: Block[Draft], statements: Sequence[Statement], draft: Draf
         if keyword is None:
             _unknown(block, statement, to)
             continue
-        match keyword.does:
-            case Does.REFUSED:
-                if not (statement.values and statement.values[0].text in keyword.harmless):
-                    to.not_yet(statement, statement.keyword)
-            case Does.IGNORED:
-                to.info(statement, "ignored", f"{statement.keyword} is ignored: {keyword.note}")
-            case Does.ACTED_ON | Does.SHOWN:
-                if keyword.read is not None and _well_formed(keyword, statement, to):
-                    keyword.read(draft, statement, to)
+        if keyword.does is Does.IGNORED:
+            to.info(statement, "ignored", f"{statement.keyword} is ignored: {keyword.note}")
+            continue
+        if keyword.read is not None and _well_formed(keyword, statement, to):
+            keyword.read(draft, statement, to)
+        if not (statement.values and statement.values[0].text in keyword.harmless):
+            to.pending(statement, block.name, statement.keyword)
+
+
+def answer(block: Block[Any], name: str) -> Does:
+    """What vrrpd does with a keyword now."""
+    if name in REFUSED.get(block.name, _NONE):
+        return Does.REFUSED
+    if name in WAITING.get(block.name, _NONE):
+        return Does.WAITING
+    return block.keywords[name].does
 
 
 def _well_formed(keyword: Keyword[Draft], statement: Statement, to: Reading) -> bool:
