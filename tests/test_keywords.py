@@ -41,6 +41,7 @@ class Machine:
     """Two interfaces, two users, and a few programs."""
 
     programs = frozenset({"/bin/true", "/bin/sh", "/bin/ps", "/usr/bin/killall", "/opt/checks/ww.sh"})
+    is_here = True
 
     def has_interface(self, name: str) -> bool:
         return name in ("eth0", "eth1")
@@ -59,6 +60,13 @@ class Machine:
     def why_not_executable(self, program: str, user: User | None) -> str | None:
         del user
         return None if program in self.programs else "no such file or directory"
+
+    def insecure_part(self, program: str) -> str | None:
+        return "everybody may write the directory /opt/checks" if program.startswith("/opt/checks/") else None
+
+    def script_text(self, program: str) -> bytes:
+        del program
+        return b""
 
 
 def read(text: str) -> Built:
@@ -171,7 +179,7 @@ ON_PURPOSE = {
     "T12b": "a check that cannot run is an error: keepalived runs without the check",
     "T23": "a check of an unknown user is an error: keepalived runs without the check",
     "T30": "a check without a command is an error: keepalived runs without the check",
-    "T40": "who may write to a script is not examined yet: keepalived runs without the check",
+    "T40": "a check that may not run is an error: keepalived runs without the check",
     "T41": "a check that cannot run is an error: keepalived takes it for a success",
     "U03": "an unknown block is skipped balanced: keepalived lets its } close the router",
     "U04": "an unknown block is skipped balanced: keepalived lets its } close the router",
@@ -411,9 +419,9 @@ def test_a_script_nobody_tracks_is_not_run_and_not_looked_for() -> None:
         ('script "/nonexistent/x.sh a"', "cannot run /nonexistent/x.sh: no such file or directory"),
         ('script "nosuch -x"', "cannot run nosuch: no such program in PATH"),
         ('script "bin/check"', "the path is not absolute"),
-        ('script ""', "no command that could be run"),
+        ('script ""', "its command is empty"),
         ('script "/bin/sh -c \'x"', "a ' without its second"),
-        ("interval 1", "no command that could be run"),
+        ("interval 1", "has no command"),
     ],
 )
 def test_a_tracked_script_that_cannot_run_refuses_the_file(command: str, says: str) -> None:

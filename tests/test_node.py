@@ -78,3 +78,44 @@ def test_what_is_no_file_says_why(tmp_path: Path) -> None:
     assert node.why_not_executable(str(tmp_path / "nosuch"), None) == "no such file or directory"
     assert node.why_not_executable(str(tmp_path), None) == "it is not a regular file"
     assert node.why_not_executable("/a\0b", None) == "the name holds a NUL character"
+
+
+def test_who_else_may_change_a_script_is_named_with_the_part_of_its_path(tmp_path: Path) -> None:
+    node = ThisNode()
+    folder = tmp_path / "checks"
+    folder.mkdir(mode=0o755)
+    check = script(folder / "check", b"#!/bin/sh\n")
+    assert node.insecure_part(check) is None
+    Path(check).chmod(0o757)
+    assert node.insecure_part(check) == f"everybody may write the file {check}"
+    Path(check).chmod(0o775)
+    assert node.insecure_part(check) is None, "group root is root"
+    folder.chmod(0o777)
+    assert node.insecure_part(check) == f"everybody may write the directory {folder}"
+    folder.chmod(0o1777)
+    assert node.insecure_part(check) is None, "what is root's in a sticky directory cannot be replaced"
+
+
+def test_a_link_to_a_script_is_followed_through_every_directory(tmp_path: Path) -> None:
+    node = ThisNode()
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir(mode=0o755)
+    check = script(tmp_path / "c" / "check", b"#!/bin/sh\n")
+    (tmp_path / "b" / "link").symlink_to("../c/check")
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "b" / "link")
+    assert node.insecure_part(str(tmp_path / "a" / "link")) is None
+    (tmp_path / "b").chmod(0o777)
+    assert node.insecure_part(check) is None
+    assert node.insecure_part(str(tmp_path / "a" / "link")) == f"everybody may write the directory {tmp_path / 'b'}"
+    (tmp_path / "a" / "loop").symlink_to("loop")
+    assert node.insecure_part(str(tmp_path / "a" / "loop")) is None, "it cannot be run anyway"
+    assert node.insecure_part(str(tmp_path / "nosuch" / "x")) is None
+
+
+def test_the_text_of_a_script_is_its_beginning(tmp_path: Path) -> None:
+    node = ThisNode()
+    assert (
+        node.script_text(script(tmp_path / "check", b"#!/bin/sh\n" + b"x" * 100_000)) == b"#!/bin/sh\n" + b"x" * 65526
+    )
+    assert node.script_text(str(tmp_path / "nosuch")) == b""
+    assert node.script_text("/a\0b") == b""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from typing import TypeVar
 
+from vrrpd.config.commands import ScriptPolicy, named_user
 from vrrpd.config.syntax import Statement, quoted
 from vrrpd.config.table import FALSE, Block, Reading, flag, ignored, shown, shown_block, unread, value
 from vrrpd.config.values import ipv4, whole
@@ -25,7 +26,7 @@ class GlobalsDraft:
     router_id: str | None = None
     mail: Mail = field(default_factory=Mail)
     multicast_group: IPv4Address | None = None
-    script_user: User | None = None
+    scripts: ScriptPolicy = field(default_factory=ScriptPolicy)
     garp_delay: Duration = Announcing().master_delay
     garp_repeat: int = Announcing().master_repeat
     garp_lower_priority_delay: Duration | None = None
@@ -91,30 +92,25 @@ def _multicast_group(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
 
 
 def _script_user(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
-    draft.script_user = script_user(line, to) or draft.script_user
+    user = script_user(line, to) or draft.scripts.user
+    draft.scripts = replace(draft.scripts, user=user)
 
 
 def script_user(line: Statement, to: Reading) -> User | None:
     """`USER [GROUP]`; an error when there is none of that name, since a check would run as somebody else."""
-    name, *rest = line.values
-    group = rest[0].text.removeprefix(":") if rest else None
-    if rest and rest[0].text.startswith(":"):
-        to.warning(rest[0], "supplementary-groups", "scripts run without supplementary groups: the colon is ignored")
-    user = to.node.user(name.text, group or None)
+    name, *group = line.values[:2]
+    if group and group[0].text.startswith(":"):
+        to.warning(group[0], "supplementary-groups", "scripts run without supplementary groups: the colon is ignored")
+    user = named_user((name, *group), to.node)
     if user is None:
-        whom = f"user {quoted(name)}" + (f" or group {quoted(rest[0])}" if rest else "")
+        whom = f"user {quoted(name)}" + (f" or group {quoted(group[0])}" if group else "")
         to.error(name, "unknown-user", f"there is no {whom} on this node", "create it, or name another")
     return user
 
 
 def _script_security(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
-    del draft
-    to.warning(
-        line,
-        "script-security",
-        "vrrpd does not examine yet who may change the scripts; they run whoever may",
-        "let only root write to the scripts and the directories above them",
-    )
+    del line, to
+    draft.scripts = replace(draft.scripts, secure=True)
 
 
 def _garp_delay(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
@@ -179,7 +175,7 @@ GLOBALS: Block[GlobalsDraft] = Block(
         "vrrp_version": value(_version, note="2; 3 is refused for now"),
         "vrrp_mcast_group4": value(_multicast_group),
         "script_user": value(_script_user, most=2, note="without supplementary groups"),
-        "enable_script_security": flag(_script_security, note="accepted with a warning: paths are not examined yet"),
+        "enable_script_security": flag(_script_security),
         "vrrp_garp_master_delay": value(_garp_delay),
         "vrrp_garp_master_repeat": value(_garp_repeat),
         "vrrp_garp_lower_prio_delay": value(_garp_lower_delay),

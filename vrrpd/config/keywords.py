@@ -196,7 +196,7 @@ def _scripts(draft: FileDraft, tracked: AbstractSet[str], to: Reading) -> tuple[
     scripts = []
     for script in draft.scripts.values():
         if script.name.text in tracked:
-            scripts.append(finished(script, draft.globals.script_user, to))
+            scripts.append(finished(script, draft.globals.scripts, to))
         else:
             to.info(script.name, "unused-script", f"no router tracks {quoted(script.name)}: it is not run")
     return tuple(script for script in scripts if script is not None)

@@ -10,6 +10,9 @@ from vrrpd.model import User
 class Node(Protocol):
     """The machine. `vrrpd.linux.node` is the real one, `Offline` stands for one that cannot be asked."""
 
+    is_here: bool
+    """False: another machine's, so that what it answers is no fact."""
+
     def has_interface(self, name: str) -> bool:
         """Whether there is a network interface of that name now."""
 
@@ -25,9 +28,17 @@ class Node(Protocol):
     def why_not_executable(self, program: str, user: User | None) -> str | None:
         """Why that path cannot be executed by that user (None: by this process), in words; None when it can."""
 
+    def insecure_part(self, program: str) -> str | None:
+        """What of that path somebody other than root may change, and who, in words; None when nobody may."""
+
+    def script_text(self, program: str) -> bytes:
+        """The beginning of that file; nothing when it cannot be read."""
+
 
 class Offline:
     """Another machine's file: nothing can be looked for, so nothing is found wrong."""
+
+    is_here = False
 
     def has_interface(self, name: str) -> bool:
         del name
@@ -46,3 +57,11 @@ class Offline:
     def why_not_executable(self, program: str, user: User | None) -> str | None:
         del program, user
         return None
+
+    def insecure_part(self, program: str) -> str | None:
+        del program
+        return None
+
+    def script_text(self, program: str) -> bytes:
+        del program
+        return b""

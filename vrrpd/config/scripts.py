@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vrrpd.config.commands import CommandDraft, ScriptPolicy, finish_command, read_command
 from vrrpd.config.globals import MAX_COUNT, MAX_SECONDS, script_user
-from vrrpd.config.syntax import CommandError, Statement, Word, command_words, quoted
+from vrrpd.config.syntax import Statement, Word, quoted
 from vrrpd.config.table import Block, Reading, ignored, value
 from vrrpd.config.values import seconds, whole
 from vrrpd.model import MILLISECOND, SECOND, Duration, Script, User
@@ -18,10 +19,10 @@ class ScriptDraft:
     """What a vrrp_script block has said so far."""
 
     name: Word
-    argv: tuple[str, ...] = ()
-    command: Statement | None = None
-    problem: str = "there is none"
-    """Why argv is empty."""
+    at: Statement | None = None
+    """The last `script` line."""
+    command: CommandDraft | None = None
+    """What it says; None with an error said when it says nothing."""
     interval: Duration = SECOND
     timeout: Duration | None = None
     weight: int = 0
@@ -32,21 +33,8 @@ class ScriptDraft:
 
 
 def _script(draft: ScriptDraft, line: Statement, to: Reading) -> None:
-    draft.command = line
-    draft.argv = ()
-    try:
-        words = command_words(line.text)
-        draft.argv = command_words(words[1]) if len(words) > 1 else ()
-    except CommandError as error:
-        draft.problem = str(error)
-        return
-    if len(words) > 2:  # noqa: PLR2004 - keyword and command
-        to.advice(
-            line.values[0],
-            "surplus-words",
-            f"only {quoted(line.values[0])} is run; the words after it are dropped",
-            "put the whole command in double quotes",
-        )
+    draft.at = line
+    draft.command = read_command(line, f"vrrp_script {draft.name.text}", to, is_check=True)
 
 
 def _duration(line: Statement, to: Reading, otherwise: Duration) -> Duration:
@@ -110,45 +98,22 @@ SCRIPT: Block[ScriptDraft] = Block(
 )
 
 
-def finished(draft: ScriptDraft, default_user: User | None, to: Reading) -> Script | None:
+def finished(draft: ScriptDraft, policy: ScriptPolicy, to: Reading) -> Script | None:
     """The script as it will run; None, with an error said, when it cannot."""
-    command = draft.command
-    if command is None or not draft.argv:
-        at = command or draft.name
-        to.error(at, "no-command", f"vrrp_script {draft.name.text} has no command that could be run: {draft.problem}")
+    if draft.at is None:
+        to.error(draft.name, "no-command", f"vrrp_script {draft.name.text} has no command", 'script "/path/of/a/check"')
+    if draft.command is None:
         return None
-    user = draft.user or default_user or to.node.script_user()
-    program = _program(draft, command.values[0], user, to)
-    if program is None:
+    command = finish_command(draft.command, policy, to, draft.user)
+    if command is None:
         return None
     return Script(
         name=draft.name.text,
-        argv=(program, *draft.argv[1:]),
+        argv=command.argv,
         interval=draft.interval,
         timeout=draft.timeout or draft.interval,
         weight=draft.weight,
         rise=draft.rise,
         fall=draft.fall,
-        user=user,
+        user=command.user,
     )
-
-
-def _program(draft: ScriptDraft, at: Word, user: User | None, to: Reading) -> str | None:
-    """The path to execute. A check that cannot run would count as failed for ever: better said than done."""
-    name = draft.argv[0]
-    who = f"vrrp_script {draft.name.text}"
-    if name.startswith("<"):
-        to.pending(at, "vrrp_script", "script <FILE")
-        return None
-    if "/" in name and not name.startswith("/"):
-        to.error(at, "bad-script", f"{who} cannot run {name}: the path is not absolute", "write the whole path")
-        return None
-    program = name if "/" in name else to.node.find_program(name)
-    if program is None:
-        to.error(at, "bad-script", f"{who} cannot run {name}: no such program in PATH", "install it, or write its path")
-        return None
-    problem = to.node.why_not_executable(program, user)
-    if problem is not None:
-        to.error(at, "bad-script", f"{who} cannot run {program}: {problem}", "mend the file, or take the check out")
-        return None
-    return program

@@ -7,6 +7,7 @@ import os
 import pwd
 import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from vrrpd.model import User
@@ -17,10 +18,15 @@ SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_USER = "keepalived_script"
 _SHEBANG_BYTES = 256
 """The kernel reads this much of a first line (BINPRM_BUF_SIZE)."""
+_SCRIPT_BYTES = 64 << 10
+_MOST_LINKS = 40
+"""The kernel follows no more in one path."""
 
 
 class ThisNode:
     """The machine we run on."""
+
+    is_here = True
 
     def __init__(self, search_path: str = SEARCH_PATH) -> None:
         self._search_path = search_path.split(":")
@@ -63,6 +69,79 @@ class ThisNode:
             who = f" for user {user.name}" if user else ""
             return f"it is not executable{who}: its mode is {stat.S_IMODE(status.st_mode):04o}"
         return _what_is_wrong_with_its_beginning(program)
+
+    def insecure_part(self, program: str) -> str | None:
+        """By keepalived's rule: each part is root's, and no other group and not everybody may write it.
+
+        A directory with the sticky bit may be written, since what is root's in it cannot be replaced.
+        """
+        try:
+            return next(filter(None, map(_who_else_may_change, _parts(program))), None)
+        except (OSError, ValueError):  # it is not there: somebody else says so
+            return None
+
+    def script_text(self, program: str) -> bytes:
+        try:
+            with Path(program).open("rb") as file:
+                return file.read(_SCRIPT_BYTES)
+        except (OSError, ValueError):
+            return b""
+
+
+def _parts(program: str) -> Iterator[Path]:
+    """What the kernel passes on its way to a program: every directory and symbolic link, then the file."""
+    at = Path("/")
+    ahead = list(reversed(Path(program).parts[1:]))
+    links = 0
+    while ahead:
+        part = at / ahead.pop()
+        if part.name == "..":
+            at = at.parent
+            continue
+        yield part
+        if not part.is_symlink():
+            at = part
+        elif (links := links + 1) > _MOST_LINKS:
+            return
+        else:
+            target = part.readlink()
+            at = Path("/") if target.is_absolute() else at
+            ahead += reversed(target.parts[target.is_absolute() :])
+
+
+def _who_else_may_change(part: Path) -> str | None:
+    status = part.lstat()
+    kind = "directory" if stat.S_ISDIR(status.st_mode) else "link" if stat.S_ISLNK(status.st_mode) else "file"
+    if status.st_uid and not _is_foreign(status.st_uid):
+        return f"the {kind} {part} belongs to {_user_name(status.st_uid)}"
+    if stat.S_ISLNK(status.st_mode) or (stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX):
+        return None
+    if status.st_mode & stat.S_IWOTH:
+        return f"everybody may write the {kind} {part}"
+    if status.st_gid and status.st_mode & stat.S_IWGRP and not _is_foreign(status.st_gid):
+        return f"group {_group_name(status.st_gid)} may write the {kind} {part}"
+    return None
+
+
+def _is_foreign(number: int) -> bool:
+    """What a user namespace shows of a user or group that it does not map: nobody in it can be that one."""
+    overflow = int(Path("/proc/sys/kernel/overflowuid").read_text(encoding="ascii"))
+    mapped = Path("/proc/self/uid_map").read_text(encoding="ascii").split()
+    return number == overflow and mapped != ["0", "0", "4294967295"]
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return f"user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"uid {uid}"
+
+
+def _group_name(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
 
 
 def _may_execute(status: os.stat_result, user: User | None) -> bool:
