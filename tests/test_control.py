@@ -22,12 +22,12 @@ BIG = "x" * 4_000_000
 
 
 class Answering:
-    """The daemon's side: a plain function."""
+    """The daemon's side."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[dict[str, Any], int]] = []
 
-    def __call__(self, request: dict[str, Any], uid: int) -> dict[str, Any]:
+    async def __call__(self, request: dict[str, Any], uid: int) -> dict[str, Any]:
         self.asked.append((request, uid))
         match request.get("command"):
             case "big":

@@ -113,19 +113,25 @@ def test_without_root_haproxy_loses_the_two_lines_that_need_it() -> None:
 
 def test_vrrpds_log_tells_changes_in_words_at_their_own_time() -> None:
     line = (
-        "2026-01-02T03:04:05.250001Z info state changed router=R1 old=BACKUP new=MASTER reason=master_gave_up "
-        'why="10.230.137.1 gave up (priority 0)"'
+        '{"event": "state changed", "router": "R1", "old": "BACKUP", "new": "MASTER", "reason": "master_gave_up", '
+        '"why": "10.230.137.1 gave up (priority 0)", "level": "info", "timestamp": "2026-01-02T03:04:05.250001Z"}'
     )
     assert VRRPD.news(line) == News("R1 MASTER: 10.230.137.1 gave up (priority 0)", 1_767_323_045_250_001_000)
-    check = '2026-01-02T03:04:05.250001Z info check changed check=chk state=ok why="chk ok"'
+    check = (
+        '{"event": "check changed", "check": "chk", "state": "ok", "why": "chk ok", "level": "info", '
+        '"timestamp": "2026-01-02T03:04:05.250001Z"}'
+    )
     assert VRRPD.news(check) == News("chk ok", 1_767_323_045_250_001_000)
 
 
 def test_of_vrrpds_other_lines_warnings_and_refusals_are_told() -> None:
-    warning = VRRPD.news('2026-01-02T03:04:05.000000Z warning no real-time priority error="[Errno 1] no"')
+    warning = VRRPD.news(
+        '{"event": "no real-time priority", "error": "[Errno 1] no", "level": "warning", '
+        '"timestamp": "2026-01-02T03:04:05.000000Z"}'
+    )
     assert warning is not None
     assert warning.words == 'no real-time priority error="[Errno 1] no"'
-    assert VRRPD.news("2026-01-02T03:04:05.000000Z info stopped") is None
+    assert VRRPD.news('{"event": "stopped", "level": "info", "timestamp": "2026-01-02T03:04:05.000000Z"}') is None
     assert VRRPD.news("vrrpd: eth0: no such interface") == News("vrrpd: eth0: no such interface")
 
 

@@ -24,7 +24,7 @@ def status(node: Node) -> dict[str, Any]:
         "now": wall(node.now),
         "started": wall(0),
         "config": "/etc/vrrpd/vrrpd.conf",
-        "virtual_routers": snapshot.routers(node.engine, node.now, wall),
+        "virtual_routers": [snapshot.router(node.engine, r, node.now, wall) for r in node.engine.records.values()],
         "strays": snapshot.strays(node.engine, wall),
     }
     decoded: dict[str, Any] = json.loads(json.dumps(told))

@@ -36,7 +36,7 @@ GUIDE = Path(__file__).with_name("data").joinpath("guide.conf").read_text(encodi
 SECOND_GUIDE = GUIDE.replace("state  MASTER", "state  BACKUP").replace("priority  100", "priority  99")
 KEEPALIVED = replace(LAB_KEEPALIVED, run=lambda file: ["env", "TMPDIR=/run", *LAB_KEEPALIVED.run(file)])
 """Its dumps go to the node's own /run."""
-RUNS = re.compile(r"new=BACKUP|Entering BACKUP STATE")
+RUNS = re.compile(r'"new": "BACKUP"|Entering BACKUP STATE')
 
 Status: TypeAlias = dict[str, Any]
 

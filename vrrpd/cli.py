@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -56,6 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="the daemon, in the foreground")
     _add_file(run)
     _add_directory(run)
+    run.add_argument(
+        "--log-format",
+        choices=("auto", "plain", "json"),
+        default="auto",
+        help="auto: the journal's fields under systemd, sentences anywhere else (default)",
+    )
     run.set_defaults(run=_run)
 
     check = commands.add_parser("check", help="say what is wrong with a configuration")
@@ -65,15 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--offline", action="store_true", help="not on the node: do not look for interfaces and scripts")
     check.set_defaults(run=_check)
 
-    status = commands.add_parser("status", help="what each virtual router is, since when and why")
-    status.add_argument("name", nargs="?", metavar="NAME", help="one virtual router")
-    status.add_argument("--json", action="store_true", help="print JSON")
-    _add_directory(status)
-    status.set_defaults(run=_status)
-
-    reload = commands.add_parser("reload", help="read the configuration again; with errors in it nothing changes")
-    _add_directory(reload)
-    reload.set_defaults(run=_reload)
+    _add_asking(commands)
 
     release = commands.add_parser("release", help="give up what a daemon that was killed has left in the kernel")
     _add_directory(release)
@@ -81,6 +79,53 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("lab", help="two nodes, HAProxy and a client on this machine: failover to watch")
     return parser
+
+
+def _add_asking(commands: argparse._SubParsersAction[_Parser]) -> None:
+    """The subcommands that ask a running daemon."""
+
+    def add(name: str, words: str) -> _Parser:
+        parser = commands.add_parser(name, help=words)
+        parser.add_argument("--json", action="store_true", help="print JSON")
+        _add_directory(parser)
+        parser.set_defaults(run=_asking(name.replace("-", "_")))
+        return parser
+
+    status = add("status", "what each virtual router is, since when and why")
+    status.add_argument("name", nargs="?", metavar="NAME", help="one virtual router")
+    status.add_argument("--watch", action="store_true", help="again every second, until interrupted")
+
+    events = add("events", "what has happened, and why")
+    events.add_argument("--follow", action="store_true", help="go on with what happens from now on")
+    events.add_argument("-n", "--number", type=int, default=0, metavar="N", help="only the last N")
+
+    reload = add("reload", "read the configuration again; with errors in it nothing changes")
+    reload.add_argument("--dry-run", action="store_true", help="only say what would happen to each virtual router")
+
+    drain = add("drain", "hand over, and serve only when nobody else does")
+    drain.add_argument("names", nargs="*", metavar="NAME", help="virtual routers (default: all)")
+    drain.add_argument("--force", action="store_true", help="give the addresses up even if nobody takes them")
+    drain.add_argument("--hard", action="store_true", help="do not serve either when nobody else does")
+    drain.add_argument("--persist", action="store_true", help="stay drained when the daemon is started again")
+
+    resume = add("resume", "end a drain or a failover: as configured again")
+    resume.add_argument("names", nargs="*", metavar="NAME", help="virtual routers (default: all)")
+
+    failover = add("failover", "make another node Master, until that one goes")
+    failover.add_argument("name", metavar="NAME", help="a virtual router that is Master here")
+
+    level = add("log-level", "how much the daemon logs, until it ends")
+    level.add_argument("level", choices=("debug", "info", "warning", "error"))
+
+
+def _asking(name: str) -> Callable[[argparse.Namespace], int]:
+    def run(options: argparse.Namespace) -> int:
+        from vrrpd import asking
+
+        options.ask = getattr(asking, name)
+        return asking.run(options)
+
+    return run
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:
@@ -115,9 +160,9 @@ def _version_or_help(parser: argparse.ArgumentParser) -> object:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from vrrpd import daemon
+    from vrrpd import daemon, logs
 
-    return daemon.run(options.file or _default_file(), options.runtime_dir)
+    return daemon.run(options.file or _default_file(), options.runtime_dir, logs.Format(options.log_format))
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -131,41 +176,6 @@ def _check(options: argparse.Namespace) -> int:
     found = [diagnostic for file in files for diagnostic in file.diagnostics]
     sys.stdout.write(check.as_json(files) + "\n" if options.json else check.render(found))
     return check.exit_code(found, strict=options.strict)
-
-
-def _status(options: argparse.Namespace) -> int:
-    from vrrpd import client, report
-
-    try:
-        status = client.ask(str(options.runtime_dir / "control.sock"), {"command": "status"})
-    except client.NoDaemonError as error:
-        return _fail(str(error), EXIT_NO_DAEMON)
-    if "error" in status:
-        return _fail(status["error"], EXIT_NO_DAEMON)
-    if options.name is not None:
-        routers = [router for router in status["virtual_routers"] if router["name"] == options.name]
-        if not routers:
-            names = ", ".join(router["name"] for router in status["virtual_routers"])
-            return _fail(f"there is no virtual router {options.name}; there are: {names}", EXIT_USAGE)
-        status["virtual_routers"] = routers
-    print(json.dumps(status, indent=2) if options.json else report.render(status))
-    return EXIT_FAILED if report.is_degraded(status) else EXIT_OK
-
-
-def _reload(options: argparse.Namespace) -> int:
-    from vrrpd import client
-
-    try:
-        answer = client.ask(str(options.runtime_dir / "control.sock"), {"command": "reload"})
-    except client.NoDaemonError as error:
-        return _fail(str(error), EXIT_NO_DAEMON)
-    if "error" in answer:
-        return _fail(answer["error"], EXIT_FAILED)
-    for line in answer["diagnostics"]:
-        print(line, file=sys.stderr)
-    if not answer["reloaded"]:
-        return _fail("not reloaded; the daemon runs on with what it had", EXIT_FAILED)
-    return EXIT_OK
 
 
 def _release(options: argparse.Namespace) -> int:

@@ -12,11 +12,11 @@ class NoDaemonError(Exception):
     """Nobody answers, or not in time: which socket, why, what to do."""
 
 
-def ask(path: str, request: dict[str, Any]) -> dict[str, Any]:
+def ask(path: str, request: dict[str, Any], timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
     """One request, one answer. Raises `NoDaemonError`."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
-            connection.settimeout(TIMEOUT_S)
+            connection.settimeout(timeout_s)
             connection.connect(path)
             connection.sendall(json.dumps(request).encode() + b"\n")
             answer = _read(connection)

@@ -9,15 +9,15 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from structlog.typing import FilteringBoundLogger
 
 Json: TypeAlias = dict[str, Any]
-Handler: TypeAlias = Callable[[Json, int], Json]
-"""(request, uid of who asks) -> answer. It may raise `RefusedError`."""
+Handler: TypeAlias = Callable[[Json, int], Awaitable[Json]]
+"""(request, uid of who asks) -> answer, which takes as long as it takes. It may raise `RefusedError`."""
 
 GROUP = "vrrpd"
 REQUEST_MAX = 65_536
@@ -74,8 +74,7 @@ class ControlServer:
             if len(self._conversations) > CLIENTS_MAX:
                 writer.write(_BUSY)
                 return
-            async with asyncio.timeout(CLIENT_TIMEOUT_S):
-                await self._answer(reader, writer)
+            await self._answer(reader, writer)
         except (OSError, TimeoutError, ValueError):
             pass  # ValueError: a line beyond the limit. Whoever asked has gone, or does not know how.
         finally:
@@ -85,16 +84,19 @@ class ControlServer:
                 writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = await reader.readline()
+        async with asyncio.timeout(CLIENT_TIMEOUT_S):
+            line = await reader.readline()
         if not line:
             return
-        writer.write(json.dumps(self._reply(line, _uid(writer))).encode() + b"\n")
-        await writer.drain()
-        writer.write_eof()
-        # Until the client has it all, or its time is over.
-        await reader.read(1)
+        answer = await self._reply(line, _uid(writer))
+        async with asyncio.timeout(CLIENT_TIMEOUT_S):
+            writer.write(json.dumps(answer).encode() + b"\n")
+            await writer.drain()
+            writer.write_eof()
+            # Until the client has it all, or its time is over.
+            await reader.read(1)
 
-    def _reply(self, line: bytes, uid: int) -> Json:
+    async def _reply(self, line: bytes, uid: int) -> Json:
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):  # the second for brackets nested without end
@@ -102,7 +104,7 @@ class ControlServer:
         if not isinstance(request, dict):
             return {"error": "the request is not an object"}
         try:
-            return self._handler(request, uid)
+            return await self._handler(request, uid)
         except RefusedError as error:
             return {"error": str(error)}
 

@@ -13,14 +13,15 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
 from vrrpd import __version__, ledger, logs, rundir, snapshot
+from vrrpd.commands import Commands
 from vrrpd.config.diagnostics import Diagnostic, Severity
 from vrrpd.config.load import Loaded, load
-from vrrpd.control import ControlServer, Json, RefusedError
+from vrrpd.control import ControlServer, Json
+from vrrpd.history import History
 from vrrpd.linux.loop import new_loop
 from vrrpd.linux.netlink import NetlinkKernel
 from vrrpd.linux.node import ThisNode
@@ -41,25 +42,29 @@ COLLECT_EVERY_S = 60.0
 _CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13}
 
 
-def run(config: Path, directory: Path) -> int:
+def run(config: Path, directory: Path, style: logs.Format = logs.Format.AUTO) -> int:
     """Run in the foreground until told to stop; returns the exit code.
 
     Whatever keeps it from running is one line on standard error.
     """
-    log = logs.set_up()
     loaded = load(config, ThisNode())
     _tell(loaded.diagnostics)
     if not loaded.starts:
         return _refuse(f"{config} has errors; nothing was started", EXIT_CONFIGURATION)
     owned = rundir.RuntimeDirectory(directory)
+    history = History(owned.events)
+    log = logs.set_up(style, history.add)
     try:
         owned.take()
         _require_capabilities()
         _clear_what_a_crash_left(owned, log)
     except (rundir.RuntimeDirectoryError, ledger.LedgerError, OSError) as error:
         return _refuse(str(error), EXIT_CANNOT_RUN)
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        return runner.run(Daemon(config, owned, log).run(loaded))
+    try:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            return runner.run(Daemon(config, owned, log).run(loaded))
+    finally:
+        history.close()
 
 
 def _refuse(words: str, code: int) -> int:
@@ -105,6 +110,7 @@ class Daemon:
         self._started_ns = time.time_ns()
         self._stopped = asyncio.Event()
         self._stopping = False
+        self._reloads: set[asyncio.Task[None]] = set()
 
     async def run(self, loaded: Loaded) -> int:
         """From the first configuration to the last address given back."""
@@ -118,7 +124,8 @@ class Daemon:
             book = ledger.Ledger(self._owned.ledger, runtime.masters)
             runtime.connect(network, kernel, scripts, book, executor)
             runtime.on_idle = self._on_idle
-            control = ControlServer(self._owned.socket, self._answer, self._log)
+            commands = Commands(runtime, self._facts, self._load, self._apply, self._owned.drained, self._log)
+            control = ControlServer(self._owned.socket, commands.answer, self._log)
             try:
                 kernel.start()
                 await control.start()
@@ -128,6 +135,7 @@ class Daemon:
                 loop.add_signal_handler(number, self._stop)
             loop.add_signal_handler(signal.SIGHUP, self._reload_by_signal)
             runtime.configure(loaded.config, _GONE)
+            commands.restore()
             self._log.info("started", version=__version__, config=str(self._config), pid=os.getpid())
             _notify(f"READY=1\nSTATUS={len(loaded.config.routers)} virtual routers")
             _rest_the_collector()
@@ -160,37 +168,37 @@ class Daemon:
         if self._stopping:
             self._stopped.set()
 
-    def _reload_by_signal(self) -> None:
-        self._reload()
+    # --- reload ---
 
-    def _reload(self) -> Loaded:
-        """Read the file again: with an error in it, nothing changes."""
-        _notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
-        loaded = load(self._config, ThisNode())
-        if loaded.starts and not self._stopping:
-            self._runtime.configure(loaded.config, _GONE)
-            self._log.info("reloaded", config=str(self._config))
-        else:
+    def _reload_by_signal(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._reload())
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+
+    async def _reload(self) -> None:
+        self._apply(await self._load())
+
+    async def _load(self) -> Loaded:
+        """Read the file, in a thread: advertisements go on meanwhile."""
+        return await asyncio.get_running_loop().run_in_executor(None, load, self._config, ThisNode())
+
+    def _apply(self, loaded: Loaded) -> bool:
+        """Run what was read; with an error in it nothing changes, and this is False."""
+        if not loaded.starts or self._stopping:
             first = next((str(d) for d in loaded.diagnostics if d.severity is Severity.ERROR), "stopping")
             self._log.error("not reloaded", config=str(self._config), error=first)
-        _notify("READY=1")
-        return loaded
+            return False
+        _notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self._runtime.configure(loaded.config, _GONE)
+        self._log.info("reloaded", config=str(self._config))
+        _notify(f"READY=1\nSTATUS={len(loaded.config.routers)} virtual routers")
+        asyncio.get_running_loop().call_soon(_rest_the_collector)
+        return True
 
     # --- control ---
 
-    def _answer(self, request: Json, uid: int) -> Json:
-        match request.get("command"):
-            case "status":
-                return self._status()
-            case "reload":
-                if uid not in {0, os.geteuid()}:
-                    raise RefusedError("only root, or who runs vrrpd, may reload it")
-                loaded = self._reload()
-                return {"reloaded": loaded.starts, "diagnostics": [str(d) for d in loaded.diagnostics]}
-            case other:
-                raise RefusedError(f"there is no command {other!r:.40}")
-
-    def _status(self) -> dict[str, Any]:
+    def _facts(self) -> Json:
+        """What status says of the daemon itself."""
         runtime, now, wall_now = self._runtime, self._runtime.now(), time.time_ns()
         wall = snapshot.wall_clock(now, wall_now)
         return {
@@ -200,7 +208,6 @@ class Daemon:
             "started": wall(now - (wall_now - self._started_ns)),
             "config": str(self._config),
             "loop_lag_ms": round(runtime.lag_max / MILLISECOND, 3),
-            "virtual_routers": snapshot.routers(runtime.engine, now, wall),
             "sync_groups": [],
             "strays": snapshot.strays(runtime.engine, wall),
             "drops": dict(runtime.engine.strays.drops),
@@ -222,6 +229,8 @@ _GONE = Why(Reason.STOPPED, "it is no longer in the configuration")
 
 
 def _rest_the_collector() -> None:
+    """What there is now stays; what a reload has replaced goes."""
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -9,6 +9,8 @@ Json: TypeAlias = dict[str, Any]
 
 _BAD_STATES = ("FAULT", "INITIALIZE")
 _CONFLICT_RECENT_S = 60.0
+_RED, _GREEN, _YELLOW, _PLAIN = "\x1b[31m", "\x1b[1;32m", "\x1b[33m", "\x1b[0m"
+_COLOURS = {"MASTER": _GREEN, "RESIGNING": _YELLOW, "INITIALIZE": _RED, "FAULT": _RED}
 
 
 def is_degraded(status: Json) -> bool:
@@ -34,8 +36,23 @@ def problems(router: Json, now: str) -> list[str]:
     return found
 
 
-def render(status: Json) -> str:
-    """The whole status."""
+def render(status: Json, *, colour: bool = False) -> str:
+    """The whole status. `colour`: for a terminal, what is well in green and what is not in red."""
+    text = _render(status)
+    return "\n".join(map(_coloured, text.split("\n"))) if colour else text
+
+
+def _coloured(line: str) -> str:
+    if line.startswith(("  problem:", "  conflict:")):
+        return f"{_RED}{line}{_PLAIN}"
+    name, _, rest = line.partition(" ")
+    state = rest.split(" ", 1)[0]
+    if name and state in _COLOURS:
+        return f"{name} {_COLOURS[state]}{state}{_PLAIN}{rest[len(state) :]}"
+    return line
+
+
+def _render(status: Json) -> str:
     head = f"vrrpd {status['version']}, pid {status['pid']}, running since {_clock(status['started'], status['now'])}"
     parts = [f"{head}, {status['config']}"]
     parts += [_router(router, status["now"]) for router in status["virtual_routers"]]
@@ -85,7 +102,9 @@ def _timers(router: Json) -> list[str]:
         lines.append(f"  Master is {master['address']}, priority {master['priority']}, heard {ago:.1f} s ago")
     if router["takeover_in_ms"] is not None:
         lines.append(f"  takes over in {router['takeover_in_ms'] / 1000:.1f} s unless it hears a Master")
-    if not router["preempt"]:
+    if router["drained"]:
+        lines.append("  drained by an operator: serves only when nobody else does (vrrpd resume)")
+    elif not router["preempt"]:
         lines.append("  does not preempt a living Master")
     return lines
 
@@ -103,13 +122,18 @@ def _stray(stray: Json) -> str:
 
 def _clock(moment: str, now: str) -> str:
     """The local time of day; with the date when it is not today's."""
-    local, today = _parse(moment).astimezone(), _parse(now).astimezone()
+    local, today = local_time(moment), local_time(now)
     same_day = local.date() == today.date()
     return f"{local:%H:%M:%S}" if same_day else f"{local:%Y-%m-%d %H:%M:%S}"
 
 
 def _seconds(moment: str, now: str) -> float:
     return (_parse(now) - _parse(moment)).total_seconds()
+
+
+def local_time(moment: str) -> datetime:
+    """An RFC 3339 moment on this machine's clock."""
+    return _parse(moment).astimezone()
 
 
 def _parse(moment: str) -> datetime:

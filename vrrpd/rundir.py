@@ -20,6 +20,8 @@ class RuntimeDirectory:
         self.path = path
         self.ledger = path / "ledger.json"
         self.socket = path / "control.sock"
+        self.events = path / "events.jsonl"
+        self.drained = path / "drained.json"
         self._lock = path / "lock"
         self._descriptor: int | None = None
 

@@ -24,7 +24,9 @@ from vrrpd.actions import (
     CheckFinished,
     ConfigChanged,
     ConflictSeen,
+    Drain,
     Event,
+    Failover,
     FaultsChanged,
     Halt,
     InterfaceChanged,
@@ -32,6 +34,7 @@ from vrrpd.actions import (
     RunCheck,
     SendFailed,
     TimePassed,
+    Undrain,
 )
 from vrrpd.engine import Engine
 from vrrpd.kernelwork import KernelQueue
@@ -66,6 +69,7 @@ class Runtime:
         self._log = log
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: Instant = 0
+        self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._listeners: dict[str, Listener] = {}
         self._network: Network
         self._kernel: Kernel
@@ -99,6 +103,24 @@ class Runtime:
         """Hand over and give up everything; `on_idle` says when that is done."""
         self._turn(ConfigChanged(Config(), why))
         self._queue.note_masters()
+
+    def operate(self, event: Drain | Failover | Undrain) -> None:
+        """An operator wants something of one router."""
+        self._turn(event)
+
+    async def until(self, is_so: Callable[[], bool], limit: Duration) -> bool:
+        """Wait until it is so, for at most so long; whether it is."""
+        if not is_so():
+            waiter = (is_so, self._loop.create_future())
+            self._waiters.append(waiter)
+            try:
+                async with asyncio.timeout(limit / SECOND):
+                    await waiter[1]
+            except TimeoutError:
+                pass
+            finally:
+                self._waiters.remove(waiter)
+        return is_so()
 
     def halt(self, why: Why) -> None:
         """Give up everything at once."""
@@ -146,6 +168,10 @@ class Runtime:
         self._rearm()
 
     def _rearm(self) -> None:
+        """After every turn: whoever waits for something is told, and the one timer set."""
+        for is_so, waiter in self._waiters:
+            if not waiter.done() and is_so():
+                waiter.set_result(None)
         deadline = self.engine.deadline()
         if deadline is None:
             return

@@ -28,40 +28,36 @@ def wall_clock(now: Instant, wall_now_ns: int) -> Callable[[Instant], str]:
     return at
 
 
-def routers(engine: Engine, now: Instant, wall: Callable[[Instant], str]) -> list[Json]:
-    """Every virtual router, in the order of the file."""
-    return [_router(engine, record, now, wall) for record in engine.records.values()]
-
-
 def strays(engine: Engine, wall: Callable[[Instant], str]) -> list[Json]:
     """Advertisements that belong to no router here."""
     return [_stray(stray, wall) for stray in engine.strays]
 
 
-def _router(engine: Engine, record: Record, now: Instant, wall: Callable[[Instant], str]) -> Json:
-    router, state, p = record.router, record.state, record.parameters
+def router(engine: Engine, record: Record, now: Instant, wall: Callable[[Instant], str]) -> Json:
+    """One virtual router."""
+    configured, machine, p = record.router, record.state, record.parameters
     counters = {name: record.counters[name] for name in (*_COUNTERS, *DropReason)}
     return {
-        "name": router.name,
-        "vrid": router.vrid,
-        "interface": router.interface,
-        "state": _state(record),
+        "name": configured.name,
+        "vrid": configured.vrid,
+        "interface": configured.interface,
+        "state": state(record),
         "since": wall(record.since),
         "reason": _reason(record),
-        "priority": tracking.effective_priority(router, engine.checks),
-        "base_priority": router.priority,
-        "advert_interval_ms": router.advertisement_interval // MILLISECOND,
+        "priority": tracking.effective_priority(configured, engine.checks) if p is None else p.priority,
+        "base_priority": configured.priority,
+        "advert_interval_ms": configured.advertisement_interval // MILLISECOND,
         "source": None if p is None else str(p.primary_address),
         "master": _master(record, now),
-        "takeover_in_ms": _until(state.master_down_at, now) if isinstance(state, Backup) else None,
+        "takeover_in_ms": _until(machine.master_down_at, now) if isinstance(machine, Backup) else None,
         "preempt": p is not None and fsm.preempts(p),
-        "preempt_in_ms": _until(state.preempt_at, now) if isinstance(state, Backup) else None,
-        "drained": False,
+        "preempt_in_ms": _until(machine.preempt_at, now) if isinstance(machine, Backup) else None,
+        "drained": record.drained,
         "addresses": [
             {"address": str(a.interface), "device": a.device, "present": _is_present(engine, record, n)}
-            for n, a in enumerate(router.addresses)
+            for n, a in enumerate(configured.addresses)
         ],
-        "trackers": [_tracker(engine, record, n, now, wall) for n in range(len(router.trackers))],
+        "trackers": [_tracker(engine, record, n, now, wall) for n in range(len(configured.trackers))],
         "blocked_by": [fault.words for fault in sorted(record.faults)],
         "notify": [],
         "conflicts": [
@@ -83,7 +79,8 @@ def _router(engine: Engine, record: Record, now: Instant, wall: Callable[[Instan
     }
 
 
-def _state(record: Record) -> str:
+def state(record: Record) -> str:
+    """Its state in status's word for it: FAULT is Initialize with a cause."""
     if isinstance(record.state, Initialize) and record.faults:
         return "FAULT"
     return type(record.state).__name__.upper()

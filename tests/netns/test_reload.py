@@ -68,7 +68,7 @@ def test_a_bad_file_changes_nothing_and_reload_says_why() -> None:
         assert "use_vmac" in reload.stderr
         assert "not reloaded; the daemon runs on with what it had" in reload.stderr
         here.lb1.daemon.signal(signal.SIGHUP)
-        here.until("both are in the log", lambda: here.lb1.log.read_text().count("error not reloaded") == 2)
+        here.until("both are in the log", lambda: here.lb1.log.read_text().count('"event": "not reloaded"') == 2)
         until_it_advertised(here, time.time_ns(), 2)
         assert here.address_events[before:] == []
         assert transitions(here) == was

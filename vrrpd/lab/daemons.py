@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from vrrpd.logs import sentence
 from vrrpd.model import MICROSECOND, Instant
 
 RUNTIME_DIRECTORY = "/run/vrrpd"
@@ -41,7 +43,7 @@ def vrrpd(*arguments: str) -> list[str]:
 
 
 def _vrrpd_run(file: str) -> list[str]:
-    return vrrpd("run", "-f", file, "--runtime-dir", RUNTIME_DIRECTORY)
+    return vrrpd("run", "-f", file, "--runtime-dir", RUNTIME_DIRECTORY, "--log-format", "json")
 
 
 def _keepalived_run(file: str) -> list[str]:
@@ -50,24 +52,20 @@ def _keepalived_run(file: str) -> list[str]:
     return ["keepalived", *options, "-f", file]
 
 
-_EVENT = re.compile(r"(?P<at>\S+Z) (?P<level>\w+) (?P<event>.*?)(?P<fields>(?: \w+=(?:\"[^\"]*\"|\S*))*)$")
-_FIELD = re.compile(r"(\w+)=(?:\"([^\"]*)\"|(\S*))")
-
-
 def _vrrpd_news(line: str) -> News | None:
-    """Changes in words, whatever is at least a warning as it stands, and what is not a log line at all."""
-    event = _EVENT.match(line)
-    if event is None:
+    """Changes in words, whatever is at least a warning, and what is not a log line at all."""
+    try:
+        event = json.loads(line)
+    except ValueError:
         return None if "advice:" in line else News(line)
-    at = round(datetime.fromisoformat(event["at"]).timestamp() * 1_000_000) * MICROSECOND
-    fields = {name: quoted or bare for name, quoted, bare in _FIELD.findall(event["fields"])}
+    at = round(datetime.fromisoformat(event["timestamp"]).timestamp() * 1_000_000) * MICROSECOND
     match event["event"]:
         case "state changed":
-            return News(f"{fields['router']} {fields['new']}: {fields['why']}", at)
+            return News(f"{event['router']} {event['new']}: {event['why']}", at)
         case "check changed":
-            return News(fields["why"], at)
-        case words:
-            return News(words + event["fields"], at) if event["level"] in {"warning", "error", "critical"} else None
+            return News(event["why"], at)
+        case _:
+            return News(sentence(event), at) if event["level"] in {"warning", "error", "critical"} else None
 
 
 _KEEPALIVED_NEWS = re.compile(
