@@ -20,9 +20,21 @@ from vrrpd.actions import (
     TimePassed,
 )
 from vrrpd.engine import Engine
-from vrrpd.model import Config, Family, Identity, Script, ScriptResult, VirtualAddress, VirtualRouter
+from vrrpd.model import (
+    Asked,
+    CheckResult,
+    Config,
+    Family,
+    Identity,
+    Script,
+    Subject,
+    TrackerKind,
+    VirtualAddress,
+    VirtualRouter,
+)
 from vrrpd.records import Record
 from vrrpd.states import AddAddresses, AnnounceAddresses, RemoveAddresses, SendAdvertisement, StateChanged
+from vrrpd.tracking import Poll
 
 Moment = tuple[int, Action]
 E = TypeVar("E")
@@ -35,7 +47,7 @@ class Node:
         self.engine = Engine()
         self.now = 0
         self.errno: int | None = 0
-        self.check: Callable[[Script], ScriptResult | None] = lambda _: GOOD
+        self.check: Callable[[Asked], CheckResult | None] = lambda _: GOOD
         self.done: list[Moment] = []
         self.tell(InterfaceChanged("eth0", interface(f"{host}/24")))
         self.configure(*routers, scripts=scripts)
@@ -73,10 +85,10 @@ class Node:
         self.done += [(self.now, action) for action in actions]
         for action in actions:
             match action:
-                case RunCheck(script):
-                    result = self.check(script)
+                case RunCheck(asked):
+                    result = self.check(asked)
                     if result is not None:
-                        self.tell(CheckFinished(script, result))
+                        self.tell(CheckFinished(asked, result))
                 case RouterAction(_, AddAddresses(addresses)) if self.errno is not None:
                     self._answer(addresses, present=True, errno=self.errno)
                 case RouterAction(_, RemoveAddresses(addresses)) if self.errno is not None:
@@ -92,6 +104,12 @@ class Node:
 
     def record(self, vrid: int = 50) -> Record:
         return self.engine.records[Identity("eth0", Family.IPV4, vrid)]
+
+    def poll(self, name: str = "chk_haproxy") -> Poll:
+        """The check that runs this script."""
+        check = self.engine.checks[Subject(TrackerKind.SCRIPT, name)]
+        assert isinstance(check, Poll)
+        return check
 
     def state(self, vrid: int = 50) -> str:
         return type(self.record(vrid).state).__name__

@@ -22,11 +22,11 @@ FATAL = Script("fatal", ("true",), interval=S, timeout=S, fall=2, rise=2)
 
 def fail(node: Node, times: int = 3, name: str = "chk_haproxy") -> None:
     for _ in range(times):
-        node.tell(CheckFinished(node.engine.checks[name].script, BAD))
+        node.tell(CheckFinished(node.poll(name).asked, BAD))
 
 
 def good(node: Node, name: str = "chk_haproxy") -> None:
-    node.tell(CheckFinished(node.engine.checks[name].script, GOOD))
+    node.tell(CheckFinished(node.poll(name).asked, GOOD))
 
 
 def quiet(node: Node) -> Node:
@@ -176,9 +176,9 @@ def test_the_priority_is_a_function_of_the_present_whatever_came_before(results:
     node = quiet(guide_node())
     for succeeds, pause in results:
         node.run(node.now + pause)
-        node.tell(CheckFinished(node.engine.checks["chk_haproxy"].script, GOOD if succeeds else BAD))
+        node.tell(CheckFinished(node.poll().asked, GOOD if succeeds else BAD))
         p = node.record().parameters
-        failing = node.engine.checks["chk_haproxy"].state is CheckState.FAILING
+        failing = node.poll().state is CheckState.FAILING
         assert p is not None
         assert p.priority == (98 if failing else 100)
 
@@ -354,7 +354,7 @@ def test_a_fault_while_it_asks_sharpens_too() -> None:
 def test_a_check_that_a_reload_leaves_as_it_is_keeps_its_result() -> None:
     node = relieved()
     node.configure(guide(100), scripts=(HAPROXY,))
-    assert node.engine.checks["chk_haproxy"].state is CheckState.FAILING
+    assert node.poll().state is CheckState.FAILING
     assert node.record().parameters is not None
     assert node.record().parameters.priority == 98  # type: ignore[union-attr]
 
@@ -371,7 +371,7 @@ def test_a_new_weight_counts_at_once() -> None:
 def test_a_router_that_leaves_keeps_what_it_is_tracked_by_until_it_has_gone() -> None:
     node = serving()
     node.configure()
-    assert "chk_haproxy" in node.engine.checks
+    assert HAPROXY.subject in node.engine.checks
     node.run(20 * S)
     assert (node.engine.idle, list(node.engine.checks), node.engine.deadline()) == (True, [], None)
 
@@ -392,7 +392,7 @@ def test_the_first_result_of_a_check_that_a_reload_changed_decides() -> None:
     node = relieved()
     node.configure(guide(100), scripts=(Script("chk_haproxy", ("pidof", "haproxy"), interval=2 * S, fall=3),))
     fail(node, 1)
-    assert node.engine.checks["chk_haproxy"].state is CheckState.FAILING
+    assert node.poll().state is CheckState.FAILING
 
 
 def test_a_rival_only_ever_heard_while_it_was_as_ill_as_we_are_now_may_be_well_by_now() -> None:
@@ -407,5 +407,5 @@ def test_a_run_of_the_check_as_it_was_says_nothing_of_the_check_as_it_is() -> No
     node = serving()
     node.tell(ConfigChanged(Config(routers=(guide(100),), scripts=(Script("chk_haproxy", ("new",), fall=1),)), GONE))
     node.tell(CheckFinished(HAPROXY, ScriptResult(None, 0, "killed by SIGTERM")))
-    running = [a.script.argv for _, a in node.done if isinstance(a, RunCheck)]
+    running = [a.asked.looks_at for _, a in node.done if isinstance(a, RunCheck)]
     assert isinstance(node.record().state, Master), running

@@ -248,7 +248,7 @@ def test_effective_priority_is_a_function_of_the_present(
     node.configure(router(priority=base, trackers=trackers), scripts=SCRIPTS)
     for script, result in results:
         node.tell(CheckFinished(script, result))
-    states = {name: str(check.state) for name, check in node.engine.checks.items()}
+    states = {subject.name: str(check.state) for subject, check in node.engine.checks.items()}
     total = base
     for tracker in trackers:
         sign = -1 if tracker.reverse else 1
@@ -305,7 +305,7 @@ def shape(node: Node) -> dict[str, Any]:
         "routers": {identity: record.router for identity, record in engine.records.items()},
         "priorities": {i: r.parameters and r.parameters.priority for i, r in engine.records.items()},
         "due": {key: frozenset(due.needed_by) for key, due in engine.book._due.items()},
-        "checks": {name: (check.script, check.state) for name, check in engine.checks.items()},
+        "checks": {subject: check.state for subject, check in engine.checks.items()},
         "faults": {identity: record.faults for identity, record in engine.records.items()},
     }
 

@@ -9,8 +9,8 @@ from sample import BAD, GOOD, HAPROXY, MS, S, router
 
 from vrrpd.model import Script, ScriptResult, Tracker
 from vrrpd.tracking import (
-    Check,
     CheckState,
+    Poll,
     contribution,
     effective_priority,
     finished,
@@ -19,15 +19,16 @@ from vrrpd.tracking import (
     lowers,
 )
 
-OK, FAILING, PENDING = CheckState.OK, CheckState.FAILING, CheckState.PENDING
+OK, FAILING, PENDING, DISABLED = CheckState.OK, CheckState.FAILING, CheckState.PENDING, CheckState.DISABLED
+STATES = (OK, FAILING, PENDING)
 
 
-def check(state: CheckState = OK, script: Script = HAPROXY) -> Check:
-    last = {OK: GOOD, FAILING: BAD, PENDING: None}[state]
-    return Check(script, state, since=0, next_at=0, last=last)
+def check(state: CheckState = OK, script: Script = HAPROXY) -> Poll:
+    last = {OK: GOOD, FAILING: BAD}.get(state)
+    return Poll(script, state, since=0, next_at=0, last=last)
 
 
-def after(first: Check, *results: ScriptResult) -> Check:
+def after(first: Poll, *results: ScriptResult) -> Poll:
     for second, result in enumerate(results, 1):
         first = finished(first, result, second * S)
     return first
@@ -86,15 +87,15 @@ def test_weights_are_keepaliveds(weight: int, reverse: bool, while_ok: int, whil
 )
 def test_a_weighted_tracker_lowers_in_its_bad_state_only(weight: int, reverse: bool, bad: CheckState) -> None:
     tracker = Tracker("chk_haproxy", weight, reverse)
-    assert [state for state in CheckState if lowers(tracker, check(state))] == [bad]
-    assert not any(forbids(tracker, check(state)) for state in CheckState)
+    assert [state for state in STATES if lowers(tracker, check(state))] == [bad]
+    assert not any(forbids(tracker, check(state)) for state in STATES)
 
 
 @pytest.mark.parametrize(("reverse", "bad"), [(False, FAILING), (True, OK)])
 def test_weight_0_forbids_and_does_not_lower(reverse: bool, bad: CheckState) -> None:
     tracker = Tracker("chk_haproxy", 0, reverse)
-    assert [state for state in CheckState if forbids(tracker, check(state))] == [bad]
-    assert not any(lowers(tracker, check(state)) for state in CheckState)
+    assert [state for state in STATES if forbids(tracker, check(state))] == [bad]
+    assert not any(lowers(tracker, check(state)) for state in STATES)
 
 
 @pytest.mark.parametrize(
@@ -114,18 +115,18 @@ def test_the_effective_priority_is_the_sum_kept_between_1_and_254(
     base: int, weight: int, state: CheckState, effective: int
 ) -> None:
     ours = router(priority=base, trackers=(Tracker("chk_haproxy", weight),))
-    assert effective_priority(ours, {"chk_haproxy": check(state)}) == effective
+    assert effective_priority(ours, {HAPROXY.subject: check(state)}) == effective
 
 
 def test_it_is_clamped_after_adding_up_not_between() -> None:
     scripts = (Tracker("a", -253), Tracker("b", 253))
-    checks = {"a": check(FAILING), "b": check(OK)}
+    checks = {scripts[0].subject: check(FAILING), scripts[1].subject: check(OK)}
     assert effective_priority(router(priority=100, trackers=scripts), checks) == 100
 
 
 def test_an_owners_255_never_changes() -> None:
     owner = router(priority=255, trackers=(Tracker("chk_haproxy", -50),))
-    assert effective_priority(owner, {"chk_haproxy": check(FAILING)}) == 255
+    assert effective_priority(owner, {HAPROXY.subject: check(FAILING)}) == 255
 
 
 @settings(derandomize=True, max_examples=100, deadline=None)
@@ -136,7 +137,7 @@ def test_the_effective_priority_is_a_function_of_the_present(results: list[bool]
         now = finished(now, GOOD if result else BAD, 0)
     ours = router(trackers=(Tracker("chk_haproxy", -2),))
     fresh = check(now.state)
-    assert effective_priority(ours, {"chk_haproxy": now}) == effective_priority(ours, {"chk_haproxy": fresh})
+    assert effective_priority(ours, {HAPROXY.subject: now}) == effective_priority(ours, {HAPROXY.subject: fresh})
 
 
 def test_words_count_failures_while_it_is_still_good() -> None:
@@ -160,11 +161,8 @@ def test_words_count_successes_on_the_way_back() -> None:
 def test_lowering_words_name_only_what_lowers() -> None:
     trackers = (Tracker("good", -2), Tracker("bad", -2), Tracker("fatal", 0))
     once = Script("bad", ("x",))
-    checks = {
-        "good": check(OK),
-        "bad": after(check(OK, once), BAD),
-        "fatal": check(FAILING),
-    }
+    states = (check(OK), after(check(OK, once), BAD), check(FAILING))
+    checks = {tracker.subject: state for tracker, state in zip(trackers, states, strict=True)}
     assert lowering_words(trackers, checks) == "bad failed (exit 1)"
 
 

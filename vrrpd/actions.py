@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from vrrpd.model import (
+    Asked,
+    CheckResult,
     Config,
     Identity,
     Instant,
     Interface,
     IPAddress,
-    Script,
-    ScriptResult,
+    TrackedFile,
+    TrackedProcess,
     VirtualAddress,
     VirtualRouter,
 )
@@ -51,10 +53,26 @@ class AddressAnnounced:
 
 @dataclass(frozen=True, slots=True)
 class CheckFinished:
-    """A run of a check script has ended."""
+    """A run of a check script has ended, or HAProxy has answered or not."""
 
-    script: Script
-    result: ScriptResult
+    asked: Asked
+    result: CheckResult
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """A tracked file has this number in it."""
+
+    file: TrackedFile
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessesCounted:
+    """So many processes of this kind run."""
+
+    process: TrackedProcess
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +132,8 @@ Event: TypeAlias = (
     | InterfaceChanged
     | AddressAnnounced
     | CheckFinished
+    | FileRead
+    | ProcessesCounted
     | AddressesApplied
     | SendFailed
     | Drain
@@ -137,9 +157,9 @@ class RouterAction:
 
 @dataclass(frozen=True, slots=True)
 class RunCheck:
-    """Start this script; `CheckFinished` is the answer."""
+    """Start this script, or ask this HAProxy; `CheckFinished` is the answer."""
 
-    script: Script
+    asked: Asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,10 @@ from vrrpd.actions import (
     Event,
     Failover,
     FaultsChanged,
+    FileRead,
     Halt,
     InterfaceChanged,
+    ProcessesCounted,
     RouterAction,
     RunCheck,
     SendFailed,
@@ -43,8 +45,7 @@ from vrrpd.model import (
     Identity,
     Instant,
     Interface,
-    Script,
-    ScriptResult,
+    Subject,
     VirtualAddress,
     VirtualRouter,
 )
@@ -76,6 +77,7 @@ from vrrpd.states import AddressAnnounced as RivalAnnounced
 from vrrpd.states import Event as MachineEvent
 from vrrpd.states import SendFailed as MachineSendFailed
 from vrrpd.surroundings import Surroundings
+from vrrpd.tracking import Check
 
 Actions: TypeAlias = list[Action]
 
@@ -94,7 +96,7 @@ class Engine:
         self.surroundings = Surroundings()
         self.book = AddressBook()
         self.strays = Strays()
-        self._agenda: Agenda[Identity | str] = Agenda()
+        self._agenda: Agenda[Identity | Subject] = Agenda()
         self._by_address: dict[Key, list[Identity]] = {}
 
     @property
@@ -123,8 +125,8 @@ class Engine:
         match event:
             case TimePassed():
                 return self._time_passed(now)
-            case CheckFinished(script, result):
-                return self._check_finished(script, result, now)
+            case CheckFinished() | FileRead() | ProcessesCounted():
+                return self._check_seen(event, now)
             case InterfaceChanged(name, interface):
                 return self._interface_changed(name, interface, now)
             case AddressesApplied(results):
@@ -244,23 +246,22 @@ class Engine:
     def _time_passed(self, now: Instant) -> Actions:
         actions: Actions = []
         for key in self._looked_at(now):
-            if isinstance(key, str):
-                actions += self._run_check(key, now)
+            if isinstance(key, Subject):
+                actions += self._check_due(key, now)
             elif (record := self.records.get(key)) is not None:
                 actions += self._router_due(record, now)
         return actions
 
-    def _looked_at(self, now: Instant) -> Iterator[Identity | str]:
+    def _looked_at(self, now: Instant) -> Iterator[Identity | Subject]:
         yield from self._agenda.due(now)
         # A Backup's date has moved since it was noted: to look at those of the next moment too costs less than a
         # wake-up of its own for each of them.
         yield from list(self._agenda.due(now + SHARED_WAKE_UP))
 
-    def _run_check(self, name: str, now: Instant) -> Actions:
-        script = self.surroundings.checks.start(name, now)
-        check = self.surroundings.checks.get(name)
-        self._agenda.set(name, None if check is None else check.next_at)
-        return [] if script is None else [RunCheck(script)]
+    def _check_due(self, subject: Subject, now: Instant) -> Actions:
+        asked, changed = self.checks.start(subject, now), self.checks.settle(subject, now)
+        self._agenda.set(subject, self.checks.next_at(subject))
+        return ([] if asked is None else [RunCheck(asked)]) + self._check_changed(changed, now)
 
     def _router_due(self, record: Record, now: Instant) -> Actions:
         due_at = _due_at(record)
@@ -439,13 +440,25 @@ class Engine:
 
     # --- checks ---
 
-    def _check_finished(self, script: Script, result: ScriptResult, now: Instant) -> Actions:
-        changed = self.surroundings.checks.finish(script, result, now)
-        if changed is None:
+    def _check_seen(self, event: CheckFinished | FileRead | ProcessesCounted, now: Instant) -> Actions:
+        match event:
+            case CheckFinished(asked, result):
+                changed = self.checks.finish(asked, result, now)
+            case FileRead(file, value):
+                changed = self.checks.read(file, value, now)
+            case ProcessesCounted(process, count):
+                changed = self.checks.count(process, count, now)
+                self._agenda.set(process.subject, self.checks.next_at(process.subject))
+            case _:
+                assert_never(event)
+        return self._check_changed(changed, now)
+
+    def _check_changed(self, check: Check | None, now: Instant) -> Actions:
+        if check is None:
             return []
-        actions: Actions = [CheckChanged(changed)]
+        actions: Actions = [CheckChanged(check)]
         for record in list(self.records.values()):
-            if any(tracker.name == script.name for tracker in record.router.trackers):
+            if any(tracker.subject == check.subject for tracker in record.router.trackers):
                 actions += self._refresh(record, now)
         return actions
 
@@ -506,6 +519,7 @@ class Engine:
     def _interface_changed(self, name: str, interface: Interface | None, now: Instant) -> Actions:
         before = set(self.surroundings.addresses_on(name))
         matters = self.surroundings.show(name, interface)
+        changed = self.checks.show(name, interface, now)
         gone = before - set(self.surroundings.addresses_on(name))
         lost = {address.ip for address in gone if self.book.lost((address.ip, name))}
         actions: Actions = []
@@ -521,16 +535,16 @@ class Engine:
                 if record.repair.is_due(now):
                     actions += self._repair(record, now)
                 self._arm(record)
-        return actions
+        return actions + self._check_changed(changed, now)
 
     def _config_changed(self, config: Config, why: Why, now: Instant) -> Actions:
         running = bool(self.records)
         self.config = config
         leaving = [record.router for record in self.records.values()]
         self.surroundings.configure(config, leaving)
-        self.surroundings.checks.configure(config.scripts, now, running=running)
-        for name, check in self.surroundings.checks.items():
-            self._agenda.set(name, check.next_at)
+        self.checks.configure(config, self.interfaces, now, running=running)
+        for subject in self.checks:
+            self._agenda.set(subject, self.checks.next_at(subject))
         self._index_addresses((*config.routers, *leaving))
         actions: Actions = []
         wanted = {router.identity: router for router in config.routers}
@@ -559,9 +573,10 @@ class Engine:
 
     def _forget_checks(self) -> None:
         """A router that leaves does not lose what it is tracked by before it has left."""
-        tracked = {tracker.name for record in self.records.values() for tracker in record.router.trackers}
-        for name in self.surroundings.checks.keep(tracked | {script.name for script in self.config.scripts}):
-            self._agenda.set(name, None)
+        routers = (*self.config.routers, *(record.router for record in self.records.values()))
+        tracked = {tracker.subject for router in routers for tracker in router.trackers}
+        for subject in self.checks.keep(tracked | set(self.config.watched)):
+            self._agenda.set(subject, None)
 
     def _admit(self, router: VirtualRouter, now: Instant) -> Actions:
         record = Record(router, None, since=now, why=STARTED)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from vrrpd import tracking
-from vrrpd.model import Family, Interface, IPAddress, VirtualRouter
+from vrrpd.model import Family, Interface, IPAddress, Subject, VirtualRouter
 from vrrpd.records import Fault, FaultKind, Record
-from vrrpd.tracking import Check, CheckState
+from vrrpd.tracking import Check, CheckState, LinkState
 
 
 def of(
-    record: Record, interfaces: Mapping[str, Interface], checks: Mapping[str, Check], virtual: frozenset[IPAddress]
+    record: Record, interfaces: Mapping[str, Interface], checks: Mapping[Subject, Check], virtual: frozenset[IPAddress]
 ) -> frozenset[Fault]:
     """All that holds the router in Initialize now."""
     found = [*_of_interfaces(record.router, interfaces, virtual), *_of_checks(record, checks)]
@@ -62,10 +62,18 @@ def _of_interfaces(
             yield Fault(FaultKind.NO_PRIMARY_ADDRESS, name, f"{name} has no {which} address to advertise from")
 
 
-def _of_checks(record: Record, checks: Mapping[str, Check]) -> Iterator[Fault]:
+def _of_checks(record: Record, checks: Mapping[Subject, Check]) -> Iterator[Fault]:
     for tracker in record.router.trackers:
-        check = checks[tracker.name]
+        check = checks[tracker.subject]
         if tracking.forbids(tracker, check):
-            yield Fault(FaultKind.CHECK_FAILED, tracker.name, check.words)
+            yield _fault(check)
         elif tracker.weight == 0 and check.state is CheckState.PENDING and not record.has_run:
-            yield Fault(FaultKind.CHECK_PENDING, tracker.name, check.words)
+            yield Fault(FaultKind.CHECK_PENDING, str(tracker.subject), check.words)
+
+
+def _fault(check: Check) -> Fault:
+    """An interface that is tracked, and has an address on it besides, is one object and one fault."""
+    if isinstance(check, LinkState) and not check.up:
+        kind = FaultKind.INTERFACE_MISSING if check.up is None else FaultKind.INTERFACE_DOWN
+        return Fault(kind, check.name, check.words)
+    return Fault(FaultKind.CHECK_FAILED, str(check.subject), check.words)

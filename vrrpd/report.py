@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 Json: TypeAlias = dict[str, Any]
 
 _BAD_STATES = ("FAULT", "INITIALIZE")
+_BAD_TRACKERS = ("failing", "disabled")
 _CONFLICT_RECENT_S = 60.0
 _RED, _GREEN, _YELLOW, _PLAIN = "\x1b[31m", "\x1b[1;32m", "\x1b[33m", "\x1b[0m"
 _COLOURS = {"MASTER": _GREEN, "RESIGNING": _YELLOW, "INITIALIZE": _RED, "FAULT": _RED}
@@ -24,7 +25,7 @@ def problems(router: Json, now: str) -> list[str]:
     holds = router["state"] in ("MASTER", "RESIGNING")
     if router["state"] in _BAD_STATES:
         found.append("does not run")
-    found += [f"{t['name']} is {t['state']}" for t in router["trackers"] if t["state"] == "failing"]
+    found += [t["words"] for t in router["trackers"] if t["state"] in _BAD_TRACKERS]
     for address in router["addresses"]:
         if address["present"] != holds:
             found.append(f"{address['address']} is {'missing' if holds else 'here, and should not be'}")
@@ -112,7 +113,8 @@ def _timers(router: Json) -> list[str]:
 def _tracker(tracker: Json) -> str:
     took = "" if tracker["duration_ms"] is None else f", took {tracker['duration_ms']} ms"
     runs = "" if tracker["next_in_ms"] is None else f", again in {tracker['next_in_ms'] / 1000:.1f} s"
-    return f"  check {tracker['words']}, weight {tracker['weight']}{took}{runs}"
+    weight = f"{tracker['weight']} reverse" if tracker["reverse"] else str(tracker["weight"])
+    return f"  check {tracker['words']}, weight {weight}{took}{runs}"
 
 
 def _stray(stray: Json) -> str:

@@ -39,7 +39,19 @@ from vrrpd.actions import (
 from vrrpd.engine import Engine
 from vrrpd.kernelwork import KernelQueue
 from vrrpd.ledger import Ledger, MasterHere
-from vrrpd.model import SECOND, Config, Duration, Identity, Instant, Interface, Script, ScriptResult, VirtualRouter
+from vrrpd.model import (
+    SECOND,
+    Asked,
+    CheckResult,
+    Config,
+    Duration,
+    Identity,
+    Instant,
+    Interface,
+    Script,
+    TrackedHAProxy,
+    VirtualRouter,
+)
 from vrrpd.ports import Announcement, Kernel, Listener, Network, Scripts
 from vrrpd.records import Record
 from vrrpd.states import (
@@ -151,8 +163,8 @@ class Runtime:
         self._apply(self.engine.handle(TimePassed(), now))
         self._rearm()
 
-    def _on_check_finished(self, script: Script, result: ScriptResult) -> None:
-        self._turn(CheckFinished(script, result))
+    def _on_check_finished(self, asked: Asked, result: CheckResult) -> None:
+        self._turn(CheckFinished(asked, result))
 
     def _on_results(self, results: Results) -> None:
         for address, present, error in results:
@@ -187,10 +199,10 @@ class Runtime:
             match action:
                 case RouterAction(router, effect):
                     self._perform(router, effect)
-                case RunCheck(script):
-                    self._scripts.run(script, partial(self._on_check_finished, script))
+                case RunCheck(asked):
+                    self._ask(asked)
                 case CheckChanged(check):
-                    self._log.info("check changed", check=check.script.name, state=check.state, why=check.words)
+                    self._log.info("check changed", check=str(check.subject), state=check.state, why=check.words)
                 case FaultsChanged(router, faults):
                     words = [fault.words for fault in sorted(faults)]
                     self._log.info("faults changed", router=router.name, faults=words)
@@ -222,6 +234,15 @@ class Runtime:
                 self._queue.note_masters()
             case _:
                 assert_never(effect)
+
+    def _ask(self, asked: Asked) -> None:
+        match asked:
+            case Script():
+                self._scripts.run(asked, partial(self._on_check_finished, asked))
+            case TrackedHAProxy():
+                raise NotImplementedError
+            case _:
+                assert_never(asked)
 
     def _send(self, router: VirtualRouter, message: bytes, *, is_retry: bool) -> None:
         try:

@@ -8,11 +8,12 @@ from typing import Any, TypeAlias
 
 from vrrpd import fsm, tracking
 from vrrpd.engine import Engine
-from vrrpd.model import MILLISECOND, SECOND, Instant
+from vrrpd.model import MILLISECOND, SECOND, Instant, ScriptResult
 from vrrpd.packet import DropReason
 from vrrpd.reception import Stray
 from vrrpd.records import Record
 from vrrpd.states import Backup, Initialize, Master
+from vrrpd.tracking import Poll
 
 Json: TypeAlias = dict[str, Any]
 _COUNTERS = ("received", "received_priority_0", "sent", "send_failed", "addresses_lost")
@@ -116,18 +117,20 @@ def _is_present(engine: Engine, record: Record, n: int) -> bool:
 
 def _tracker(engine: Engine, record: Record, n: int, now: Instant, wall: Callable[[Instant], str]) -> Json:
     tracker = record.router.trackers[n]
-    check = engine.checks[tracker.name]
+    check = engine.checks[tracker.subject]
+    last = check.last if isinstance(check, Poll) else None
     return {
         "name": tracker.name,
-        "kind": "script",
-        "state": check.state,
+        "kind": tracker.kind,
+        "state": tracking.state(tracker, check),
         "words": check.words,
         "weight": tracker.weight,
+        "reverse": tracker.reverse,
         "contribution": tracking.contribution(tracker, check),
-        "output": "",
-        "exit_code": None if check.last is None else check.last.exit_code,
-        "duration_ms": None if check.last is None else check.last.duration // MILLISECOND,
-        "next_in_ms": _until(check.next_at, now),
+        "output": last.problem if last is not None else "",
+        "exit_code": last.exit_code if isinstance(last, ScriptResult) else None,
+        "duration_ms": None if last is None else last.duration // MILLISECOND,
+        "next_in_ms": _until(engine.checks.next_at(tracker.subject), now),
         "since": wall(check.since),
     }
 

@@ -71,7 +71,7 @@ class Surroundings:
         """A check has made it worse than it could be, and its block says `nopreempt`."""
         if not router.resigns_when_worse or router.strict or router.is_owner:
             return False
-        return any(tracking.lowers(tracker, self.checks[tracker.name]) for tracker in router.trackers)
+        return any(tracking.lowers(tracker, self.checks[tracker.subject]) for tracker in router.trackers)
 
     def why_worse(self, router: VirtualRouter) -> str:
         """Which checks, in words."""

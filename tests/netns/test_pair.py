@@ -126,4 +126,4 @@ def test_a_node_that_is_alone_keeps_the_address_without_haproxy_and_status_says_
         assert here.address_events[events:] == []
         degraded = here.lb1.call(*cli("status"))
         assert degraded.returncode == 1
-        assert "problem: chk_haproxy is failing" in degraded.stdout
+        assert "problem: chk_haproxy failed 3 times (exit 1)" in degraded.stdout

@@ -12,10 +12,19 @@ from sample3 import GROUP4, GROUP6, OURS6, THEIRS6, VIP6, message3, router6
 
 from vrrpd.frames import Datagram
 from vrrpd.fsm import step
-from vrrpd.model import Authentication, AuthenticationType, Tracker, Version, VirtualAddress, VirtualRouter
+from vrrpd.model import (
+    Authentication,
+    AuthenticationType,
+    Subject,
+    Tracker,
+    TrackerKind,
+    Version,
+    VirtualAddress,
+    VirtualRouter,
+)
 from vrrpd.packet import ChecksumForm, DropReason, PacketError, decode, encode
 from vrrpd.reception import accept, differences
-from vrrpd.tracking import Check, CheckState, effective_priority
+from vrrpd.tracking import Check, LinkState, effective_priority
 
 from .dialect import HALF, V2_IPV4, V3_IPV4, V3_IPV6, Dialect, every_dialect, master, version_3
 
@@ -153,7 +162,7 @@ def test_a_router_of_which_nothing_else_is_said_has_priority_100() -> None:
 
 @pytest.mark.rfc("5798-5.2.4-2")
 def test_255_is_the_owners_and_no_check_changes_it() -> None:
-    owner = router(priority=255, trackers=(Tracker("down", -50),))
+    owner = router(priority=255, trackers=(Tracker("down", -50, kind=TrackerKind.INTERFACE),))
     assert owner.is_owner
     assert effective_priority(owner, CHECKS) == 255
 
@@ -165,13 +174,17 @@ def test_no_priority_lies_outside_1_to_255(priority: int) -> None:
         router(priority=priority)
 
 
-CHECKS: Any = {"up": Check(None, CheckState.OK, 0, 0), "down": Check(None, CheckState.FAILING, 0, 0)}  # type: ignore[arg-type]
+CHECKS: dict[Subject, Check] = {
+    Subject(TrackerKind.INTERFACE, "up"): LinkState("up", up=True, since=0),
+    Subject(TrackerKind.INTERFACE, "down"): LinkState("down", up=False, since=0),
+}
 
 
 @pytest.mark.rfc("5798-5.2.4-3")
-@pytest.mark.parametrize(("script", "weight", "effective"), [("up", 253, 254), ("down", -253, 1), ("down", -30, 70)])
-def test_checks_leave_everybody_else_between_1_and_254(script: str, weight: int, effective: int) -> None:
-    assert effective_priority(router(trackers=(Tracker(script, weight),)), CHECKS) == effective
+@pytest.mark.parametrize(("interface", "weight", "effective"), [("up", 253, 254), ("down", -253, 1), ("down", -30, 70)])
+def test_checks_leave_everybody_else_between_1_and_254(interface: str, weight: int, effective: int) -> None:
+    tracker = Tracker(interface, weight, kind=TrackerKind.INTERFACE)
+    assert effective_priority(router(trackers=(tracker,)), CHECKS) == effective
 
 
 @version_3

@@ -5,7 +5,7 @@ RFC 5798's (section 6.1); keepalived's name for a thing is in its docstring wher
 """
 
 from vrrpd.model.config import Config, LinkDelay, Pacing, Process, SyncGroup, TrackGroup
-from vrrpd.model.facts import Interface, ScriptResult
+from vrrpd.model.facts import Answer, CheckResult, Interface, ScriptResult
 from vrrpd.model.kernel import FOREVER, NextHop, Route, Rule, VirtualAddress
 from vrrpd.model.routers import (
     NO_AUTHENTICATION,
@@ -39,8 +39,10 @@ from vrrpd.model.units import (
     Version,
 )
 from vrrpd.model.watching import (
+    Asked,
     ParameterMatch,
     Script,
+    Subject,
     TrackedFile,
     TrackedHAProxy,
     TrackedProcess,
@@ -63,8 +65,11 @@ __all__ = [
     "OWNER_PRIORITY",
     "SECOND",
     "Announcing",
+    "Answer",
+    "Asked",
     "Authentication",
     "AuthenticationType",
+    "CheckResult",
     "Command",
     "Config",
     "Duration",
@@ -88,6 +93,7 @@ __all__ = [
     "Rule",
     "Script",
     "ScriptResult",
+    "Subject",
     "SyncGroup",
     "Telling",
     "TrackGroup",

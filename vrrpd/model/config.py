@@ -8,7 +8,7 @@ from vrrpd.model.kernel import Route, Rule, VirtualAddress
 from vrrpd.model.routers import VirtualRouter
 from vrrpd.model.telling import NO_NOTIFICATION, Mail, Notification, Telling
 from vrrpd.model.units import Duration
-from vrrpd.model.watching import Script, TrackedFile, TrackedHAProxy, TrackedProcess, Tracker
+from vrrpd.model.watching import Script, Subject, TrackedFile, TrackedHAProxy, TrackedProcess, Tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,13 @@ class Config:
     mail: Mail = field(default_factory=Mail)
     telling: Telling = field(default_factory=Telling)
     process: Process = field(default_factory=Process)
+
+    @property
+    def watched(self) -> tuple[Subject, ...]:
+        """All that is defined to be watched."""
+        defined: tuple[Script | TrackedHAProxy | TrackedFile | TrackedProcess, ...]
+        defined = (*self.scripts, *self.haproxies, *self.files, *self.processes)
+        return tuple(one.subject for one in defined)
 
     def script(self, name: str) -> Script:
         """The script of that name; KeyError when there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from vrrpd.model.units import Duration, IPInterface
 
@@ -40,3 +41,23 @@ class ScriptResult:
 
     def __str__(self) -> str:
         return self.problem or f"exit {self.exit_code}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How HAProxy is, as it says itself or as its silence says."""
+
+    duration: Duration
+    problem: str = ""
+    """In words: "backend web has 0 of 3 servers up"; empty when all is well."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Nothing is wrong."""
+        return not self.problem
+
+    def __str__(self) -> str:
+        return self.problem or "well"
+
+
+CheckResult: TypeAlias = ScriptResult | Answer

@@ -4,8 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple, TypeAlias
 
 from vrrpd.model.units import SECOND, Duration
+
+
+class TrackerKind(StrEnum):
+    """What a tracker looks at. Names are unique within a kind."""
+
+    SCRIPT = "script"
+    INTERFACE = "interface"
+    FILE = "file"
+    PROCESS = "process"
+    HAPROXY = "haproxy"
+
+
+class Subject(NamedTuple):
+    """The thing that is watched, whoever tracks it."""
+
+    kind: TrackerKind
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +59,22 @@ class Script:
     """None: the daemon's own user."""
     starts_failed: bool = False
     """keepalived's `init_fail`: bad until `rise` successes."""
+    disabled: str = ""
+    """Why it must not be run, in words: it then counts as failed for good."""
 
     def __post_init__(self) -> None:
         if not self.argv or self.interval <= 0 or self.timeout <= 0 or self.rise < 1 or self.fall < 1:
             raise ValueError(f"script {self.name}: nothing to run, or a count or time below 1")
+
+    @property
+    def subject(self) -> Subject:
+        """As trackers name it."""
+        return Subject(TrackerKind.SCRIPT, self.name)
+
+    @property
+    def looks_at(self) -> tuple[object, ...]:
+        """Two scripts that have this in common have the same results."""
+        return self.argv, self.user
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +90,16 @@ class TrackedFile:
     """Written at start where the file is not there (keepalived's init_file)."""
     overwrites: bool = False
     """`initial` is written even where the file is there."""
+
+    @property
+    def subject(self) -> Subject:
+        """As trackers name it."""
+        return Subject(TrackerKind.FILE, self.name)
+
+    @property
+    def looks_at(self) -> tuple[object, ...]:
+        """Two that have this in common have the same number."""
+        return (self.path,)
 
 
 class ParameterMatch(StrEnum):
@@ -92,6 +135,22 @@ class TrackedProcess:
     terminate_delay: Duration = 0
     """How long too few must run until it counts."""
 
+    @property
+    def subject(self) -> Subject:
+        """As trackers name it."""
+        return Subject(TrackerKind.PROCESS, self.name)
+
+    @property
+    def looks_at(self) -> tuple[object, ...]:
+        """Two that have this in common count the same processes."""
+        return self.process, self.parameters, self.match, self.full_command
+
+    def suffices(self, count: int) -> bool:
+        """So many may run, and must."""
+        if self.quorum_max is None:
+            return count >= self.quorum
+        return min(self.quorum, self.quorum_max) <= count <= self.quorum_max
+
 
 @dataclass(frozen=True, slots=True)
 class TrackedHAProxy:
@@ -110,15 +169,19 @@ class TrackedHAProxy:
     rise: int = 1
     fall: int = 1
 
+    @property
+    def subject(self) -> Subject:
+        """As trackers name it."""
+        return Subject(TrackerKind.HAPROXY, self.name)
 
-class TrackerKind(StrEnum):
-    """What a tracker looks at. Names are unique within a kind."""
+    @property
+    def looks_at(self) -> tuple[object, ...]:
+        """Two that have this in common get the same answers."""
+        return self.socket, self.backend, self.min_servers
 
-    SCRIPT = "script"
-    INTERFACE = "interface"
-    FILE = "file"
-    PROCESS = "process"
-    HAPROXY = "haproxy"
+
+Asked: TypeAlias = Script | TrackedHAProxy
+"""What is asked at intervals how it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +192,8 @@ class Tracker:
     weight: int
     reverse: bool = False
     kind: TrackerKind = TrackerKind.SCRIPT
+
+    @property
+    def subject(self) -> Subject:
+        """What it looks at."""
+        return Subject(self.kind, self.name)

@@ -31,14 +31,14 @@ from vrrpd.model import (
     IPV4_GROUP,
     IPV6_GROUP,
     SECOND,
+    Asked,
+    CheckResult,
     Config,
     Duration,
     Identity,
     Instant,
     Interface,
     IPAddress,
-    Script,
-    ScriptResult,
     VirtualRouter,
 )
 from vrrpd.peers import Announce, Hold, KeepalivedRouter, LetGo, Outputs, PeerRouter, Send, StrictRouter
@@ -168,8 +168,8 @@ class VrrpdDaemon:
             match action:
                 case RouterAction(router, effect):
                     self._perform(router, effect)
-                case RunCheck(script):
-                    self._node.check(script, partial(self._on_check_finished, script))
+                case RunCheck(asked):
+                    self._node.check(asked, partial(self._on_check_finished, asked))
                 case _:
                     self._node.note(self._node, type(action).__name__)
 
@@ -213,8 +213,8 @@ class VrrpdDaemon:
         own = next(link.addresses for link in self._node.plan.links if link.device == identity.interface)
         return next(address.ip for address in own if address.version == identity.family)
 
-    def _on_check_finished(self, script: Script, result: ScriptResult) -> None:
-        self._turn(CheckFinished(script, result))
+    def _on_check_finished(self, asked: Asked, result: CheckResult) -> None:
+        self._turn(CheckFinished(asked, result))
 
     # --- the address queue's owner ---
 

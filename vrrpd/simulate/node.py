@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from vrrpd.model import MILLISECOND, Duration, Instant, Interface, IPAddress, Script, ScriptResult, VirtualAddress
+from vrrpd.model import (
+    MILLISECOND,
+    Asked,
+    CheckResult,
+    Duration,
+    Instant,
+    Interface,
+    IPAddress,
+    ScriptResult,
+    VirtualAddress,
+)
 from vrrpd.simulate.addressqueue import Changes
 from vrrpd.simulate.lan import Content, Lan, Port, announced
 from vrrpd.simulate.plan import Checks, NodePlan
@@ -239,10 +249,10 @@ class Node:
 
     # --- checks ---
 
-    def check(self, script: Script, done: Callable[[ScriptResult], None]) -> None:
+    def check(self, asked: Asked, done: Callable[[CheckResult], None]) -> None:
         """Run a health check."""
-        how = self.checks.get(script.name)
-        takes = script.timeout if how is Checks.HANG else min(CHECK_TAKES, script.timeout)
+        how = self.checks.get(asked.name)
+        takes = asked.timeout if how is Checks.HANG else min(CHECK_TAKES, asked.timeout)
         self._flaps += how is Checks.FLAP
         good = how is None or (how is Checks.FLAP and self._flaps % 3 == 0)
         code = None if how is Checks.HANG else int(not good)
