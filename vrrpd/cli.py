@@ -62,6 +62,11 @@ def _parser() -> argparse.ArgumentParser:
         default="auto",
         help="auto: the journal's fields under systemd, sentences anywhere else (default)",
     )
+    run.add_argument(
+        "--web",
+        metavar="ADDRESS",
+        help="serve metrics and a status page there: HOST:PORT, PORT on the loopback interface, or unix:PATH",
+    )
     run.set_defaults(run=_run)
 
     check = commands.add_parser("check", help="say what is wrong with a configuration")
@@ -161,8 +166,13 @@ def _version_or_help(parser: argparse.ArgumentParser) -> object:
 
 def _run(options: argparse.Namespace) -> int:
     from vrrpd import daemon, logs
+    from vrrpd.web import AddressError, parse_address
 
-    return daemon.run(options.file or _default_file(), options.runtime_dir, logs.Format(options.log_format))
+    try:
+        web = parse_address(options.web) if options.web else None
+    except AddressError as error:
+        return _fail(str(error), EXIT_USAGE)
+    return daemon.run(options.file or _default_file(), options.runtime_dir, logs.Format(options.log_format), web)
 
 
 def _check(options: argparse.Namespace) -> int:

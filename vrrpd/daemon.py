@@ -28,9 +28,10 @@ from vrrpd.linux.node import ThisNode
 from vrrpd.linux.release import release
 from vrrpd.linux.scripts import PosixScripts
 from vrrpd.linux.sockets import RawNetwork
-from vrrpd.model import MILLISECOND
+from vrrpd.model import MILLISECOND, Duration, Instant
 from vrrpd.runtime import Runtime
 from vrrpd.states import Reason, Why
+from vrrpd.web import Address, WebServer
 
 EXIT_STOPPED, EXIT_CANNOT_RUN, EXIT_CONFIGURATION = 0, 1, 2
 
@@ -42,8 +43,8 @@ COLLECT_EVERY_S = 60.0
 _CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13}
 
 
-def run(config: Path, directory: Path, style: logs.Format = logs.Format.AUTO) -> int:
-    """Run in the foreground until told to stop; returns the exit code.
+def run(config: Path, directory: Path, style: logs.Format = logs.Format.AUTO, web: Address | None = None) -> int:
+    """Run in the foreground until told to stop; returns the exit code. `web`: where metrics and the page are served.
 
     Whatever keeps it from running is one line on standard error.
     """
@@ -62,7 +63,7 @@ def run(config: Path, directory: Path, style: logs.Format = logs.Format.AUTO) ->
         return _refuse(str(error), EXIT_CANNOT_RUN)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            return runner.run(Daemon(config, owned, log).run(loaded))
+            return runner.run(Daemon(config, owned, log, web).run(loaded))
     finally:
         history.close()
 
@@ -103,10 +104,15 @@ def _clear_what_a_crash_left(owned: rundir.RuntimeDirectory, log: FilteringBound
 class Daemon:
     """One run of the daemon on one event loop."""
 
-    def __init__(self, config: Path, owned: rundir.RuntimeDirectory, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self, config: Path, owned: rundir.RuntimeDirectory, log: FilteringBoundLogger, web: Address | None
+    ) -> None:
         self._config = config
         self._owned = owned
         self._log = log
+        self._web = web
+        self._reading_since: Instant = 0
+        self._reload_took: Duration | None = None
         self._started_ns = time.time_ns()
         self._stopped = asyncio.Event()
         self._stopping = False
@@ -126,9 +132,12 @@ class Daemon:
             runtime.on_idle = self._on_idle
             commands = Commands(runtime, self._facts, self._load, self._apply, self._owned.drained, self._log)
             control = ControlServer(self._owned.socket, commands.answer, self._log)
+            web = None if self._web is None else WebServer(self._web, commands.status, self._log)
             try:
                 kernel.start()
                 await control.start()
+                if web is not None:
+                    await web.start()
             except OSError as error:
                 return _refuse(f"cannot start: {error}", EXIT_CANNOT_RUN)
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -147,6 +156,8 @@ class Daemon:
             network.close()
             kernel.close()
             await control.close()
+            if web is not None:
+                await web.close()
         self._log.info("stopped")
         return EXIT_STOPPED
 
@@ -180,6 +191,7 @@ class Daemon:
 
     async def _load(self) -> Loaded:
         """Read the file, in a thread: advertisements go on meanwhile."""
+        self._reading_since = self._runtime.now()
         return await asyncio.get_running_loop().run_in_executor(None, load, self._config, ThisNode())
 
     def _apply(self, loaded: Loaded) -> bool:
@@ -190,6 +202,7 @@ class Daemon:
             return False
         _notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         self._runtime.configure(loaded.config, _GONE)
+        self._reload_took = self._runtime.now() - self._reading_since
         self._log.info("reloaded", config=str(self._config))
         _notify(f"READY=1\nSTATUS={len(loaded.config.routers)} virtual routers")
         asyncio.get_running_loop().call_soon(_rest_the_collector)
@@ -208,6 +221,11 @@ class Daemon:
             "started": wall(now - (wall_now - self._started_ns)),
             "config": str(self._config),
             "loop_lag_ms": round(runtime.lag_max / MILLISECOND, 3),
+            "reload_ms": None if self._reload_took is None else round(self._reload_took / MILLISECOND, 3),
+            "takeovers": {
+                "count": runtime.takeovers.count,
+                "total_ms": round(runtime.takeovers.total / MILLISECOND, 3),
+            },
             "sync_groups": [],
             "strays": snapshot.strays(runtime.engine, wall),
             "drops": dict(runtime.engine.strays.drops),

@@ -342,7 +342,7 @@ class Engine:
         record.since, record.why = now, change.why
         record.transitions.append(Transition(now, old, new, change.why))
         record.has_run = record.has_run or not isinstance(change.new, Initialize)
-        record.counters[f"became_{new.lower()}"] += 1
+        record.moves[new, change.why.reason] += 1
         if isinstance(change.new, Master) and self.surroundings.is_worse(record.router):
             record.asking.later(record.router.advertisement_interval, now)
         elif not isinstance(change.new, Master | Resigning):

@@ -10,7 +10,7 @@ from vrrpd.frames import Datagram
 from vrrpd.model import SECOND, Duration, Identity, Instant, IPAddress, VirtualRouter
 from vrrpd.packet import DropReason
 from vrrpd.retrying import Asking, Repair
-from vrrpd.states import AdvertisementReceived, Initialize, Parameters, State, Why
+from vrrpd.states import AdvertisementReceived, Initialize, Parameters, Reason, State, Why
 
 CONFLICTS_MAX = 16
 TRANSITIONS_MAX = 32
@@ -101,6 +101,8 @@ class Record:
     repair: Repair = field(default_factory=Repair)
     counters: Counter[str] = field(default_factory=Counter)
     conflicts: dict[tuple[str, str], Conflict] = field(default_factory=dict)
+    moves: Counter[tuple[str, Reason]] = field(default_factory=Counter)
+    """Transitions so far, by the new state's name and the reason."""
     transitions: deque[Transition] = field(default_factory=lambda: deque(maxlen=TRANSITIONS_MAX))
     identity: Identity = field(init=False)
     """What the difference of two configurations goes by. A `router` that replaces another has the same."""

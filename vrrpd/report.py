@@ -66,12 +66,12 @@ def _render(status: Json) -> str:
 def _router(router: Json, now: str) -> str:
     since = _clock(router["since"], now)
     lines = [f"\n{router['name']} {router['state']} since {since}: {router['reason']}"]
-    lines.append(f"  {router['interface']}, VRID {router['vrid']}, priority {_priority(router)}")
-    lines += _timers(router)
+    lines.append(f"  {router['interface']}, VRID {router['vrid']}, priority {priority_words(router)}")
+    lines += [f"  {words}" for words in master_words(router)]
     for address in router["addresses"]:
         where = "present" if address["present"] else "not here"
         lines.append(f"  address {address['address']} dev {address['device']}: {where}")
-    lines += [_tracker(tracker) for tracker in router["trackers"]]
+    lines += [f"  check {tracker_words(tracker)}" for tracker in router["trackers"]]
     lines += [
         f"  conflict: {c['peer']}: {c['theirs']}, we: {c['ours']} ({c['count']} times, last {_clock(c['last'], now)})"
         for c in router["conflicts"]
@@ -80,7 +80,7 @@ def _router(router: Json, now: str) -> str:
     return "\n".join(lines)
 
 
-def _priority(router: Json) -> str:
+def priority_words(router: Json) -> str:
     """As a sum, "98 = 100 - 2 chk_haproxy"; only the number when nothing is added."""
     parts = [
         f" {'-' if t['contribution'] < 0 else '+'} {abs(t['contribution'])} {t['name']}"
@@ -92,29 +92,31 @@ def _priority(router: Json) -> str:
     return f"{router['priority']} = {router['base_priority']}{''.join(parts)}"
 
 
-def _timers(router: Json) -> list[str]:
+def master_words(router: Json) -> list[str]:
+    """Who is Master, and what this router waits for."""
     lines = []
     master = router["master"]
     if router["state"] == "MASTER" and master is not None:
         every = router["advert_interval_ms"] / 1000
-        lines.append(f"  advertises from {master['address']} every {every:g} s")
+        lines.append(f"advertises from {master['address']} every {every:g} s")
     elif master is not None:
         ago = master["advertised_ms_ago"] / 1000
-        lines.append(f"  Master is {master['address']}, priority {master['priority']}, heard {ago:.1f} s ago")
+        lines.append(f"Master is {master['address']}, priority {master['priority']}, heard {ago:.1f} s ago")
     if router["takeover_in_ms"] is not None:
-        lines.append(f"  takes over in {router['takeover_in_ms'] / 1000:.1f} s unless it hears a Master")
+        lines.append(f"takes over in {router['takeover_in_ms'] / 1000:.1f} s unless it hears a Master")
     if router["drained"]:
-        lines.append("  drained by an operator: serves only when nobody else does (vrrpd resume)")
+        lines.append("drained by an operator: serves only when nobody else does (vrrpd resume)")
     elif not router["preempt"]:
-        lines.append("  does not preempt a living Master")
+        lines.append("does not preempt a living Master")
     return lines
 
 
-def _tracker(tracker: Json) -> str:
+def tracker_words(tracker: Json) -> str:
+    """What a tracker says, weighs and does next."""
     took = "" if tracker["duration_ms"] is None else f", took {tracker['duration_ms']} ms"
     runs = "" if tracker["next_in_ms"] is None else f", again in {tracker['next_in_ms'] / 1000:.1f} s"
     weight = f"{tracker['weight']} reverse" if tracker["reverse"] else str(tracker["weight"])
-    return f"  check {tracker['words']}, weight {weight}{took}{runs}"
+    return f"{tracker['words']}, weight {weight}{took}{runs}"
 
 
 def _stray(stray: Json) -> str:

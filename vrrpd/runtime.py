@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv4Address
 from typing import assert_never
@@ -68,6 +69,26 @@ from vrrpd.states import (
 from vrrpd.wanted import Followup, Results
 
 
+@dataclass(slots=True)
+class Takeovers:
+    """From becoming Master to announcing the addresses: how often, and how long all together."""
+
+    count: int = 0
+    total: Duration = 0
+    under_way: dict[Identity, Instant] = field(default_factory=dict)
+
+    def begin(self, router: Identity, now: Instant) -> None:
+        """It is Master."""
+        self.under_way[router] = now
+
+    def end(self, router: Identity, now: Instant) -> None:
+        """Its addresses are there, if it was not finished before."""
+        began_at = self.under_way.pop(router, None)
+        if began_at is not None:
+            self.count += 1
+            self.total += now - began_at
+
+
 class Runtime:
     """One engine on one event loop. Build it, `connect` its edges, then `configure`."""
 
@@ -75,6 +96,7 @@ class Runtime:
         self.engine = Engine()
         self.lag_max: Duration = 0
         """The latest that a timer has fired."""
+        self.takeovers = Takeovers()
         self.on_idle: Callable[[], None] | None = None
         """Called once nothing is left to do after a stop."""
         self._loop = loop
@@ -230,6 +252,10 @@ class Runtime:
             case AnnounceAddresses() | BidFarewell():
                 self._queue.follow(router.identity, effect)
             case StateChanged():
+                if isinstance(effect.new, Master):
+                    self.takeovers.begin(router.identity, self.now())
+                else:
+                    self.takeovers.under_way.pop(router.identity, None)
                 self._log_transition(router, effect)
                 self._queue.note_masters()
             case _:
@@ -254,6 +280,7 @@ class Runtime:
     def _on_followup(self, identity: Identity, followup: Followup) -> None:
         match followup:
             case AnnounceAddresses(frames, repeat):
+                self.takeovers.end(identity, self.now())
                 self._announce(frames=[(f.device, f.content) for f in frames], repeat=repeat)
             case BidFarewell(message, unless_by):
                 if unless_by is None or self.now() > unless_by:

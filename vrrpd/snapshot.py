@@ -73,6 +73,9 @@ def router(engine: Engine, record: Record, now: Instant, wall: Callable[[Instant
             for conflict in record.conflicts.values()
         ],
         "counters": counters,
+        "moves": [
+            {"to": new.upper(), "reason": reason, "count": count} for (new, reason), count in record.moves.items()
+        ],
         "transitions": [
             {"at": wall(t.at), "from": t.old.upper(), "to": t.new.upper(), "reason": t.why.words}
             for t in record.transitions
