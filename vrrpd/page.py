@@ -37,7 +37,6 @@ SECURITY_POLICY = (
 
 def render(status: Json, host: str) -> Iterator[str]:
     """The document, a virtual router at a time, so that whoever writes it may pause in between."""
-    started = local_time(status["started"])
     troubled = sum(bool(problems(router, status["now"])) for router in status["virtual_routers"])
     health = "all is well" if not troubled else f"{troubled} need a person" if troubled > 1 else "1 needs a person"
     yield (
@@ -46,8 +45,8 @@ def render(status: Json, host: str) -> Iterator[str]:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(host)}: {health}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f"<h1>{escape(host)}: {health}</h1>\n"
-        f'<p class="about">vrrpd {escape(status["version"])}, pid {status["pid"]}, running since {started:%Y-%m-%d %H:%M:%S},'
-        f" <code>{escape(status['config'])}</code></p>\n"
+        f'<p class="about">vrrpd {escape(status["version"])}, pid {status["pid"]}, running since '
+        f"{_moment(status['started'])}, <code>{escape(status['config'])}</code></p>\n"
     )
     for router in status["virtual_routers"]:
         yield _router(router, status["now"])
@@ -85,7 +84,10 @@ def _rows(router: Json, now: str) -> Iterator[tuple[str, str]]:
         times = f"{conflict['count']} times, last {_moment(conflict['last'])}"
         yield "conflict", escape(f"{conflict['peer']}: {conflict['theirs']}, we: {conflict['ours']}") + f" ({times})"
     for move in reversed(router["transitions"][-_SHOWN_TRANSITIONS:]):
-        yield "history", f"{_moment(move['at'])} {escape(move['from'])} → {escape(move['to'])}: {escape(move['reason'])}"
+        yield (
+            "history",
+            f"{_moment(move['at'])} {escape(move['from'])} → {escape(move['to'])}: {escape(move['reason'])}",
+        )
 
 
 def _moment(moment: str) -> str:

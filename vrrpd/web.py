@@ -26,8 +26,14 @@ CLIENTS_MAX = 64
 CLIENT_TIMEOUT_S = 5.0
 _UNIX = "unix:"
 _PLAIN = "text/plain; charset=utf-8"
-_COMMON = (
-    "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\nConnection: close\r\n"
+_COMMON = "".join(
+    f"{header}\r\n"
+    for header in (
+        "Cache-Control: no-store",
+        "X-Content-Type-Options: nosniff",
+        "Referrer-Policy: no-referrer",
+        "Connection: close",
+    )
 )
 _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
 
