@@ -47,7 +47,7 @@ def test_programs_see_the_configuration_without_its_password() -> None:
     assert document["files"] == [str(GUIDE)]
     assert document["starts"] is True
     assert document["sync_groups"] == []
-    assert document["diagnostics"][1] == {
+    assert document["diagnostics"][2] == {
         "severity": "info",
         "code": "defined-later",
         "file": str(GUIDE),

@@ -37,7 +37,7 @@ GUIDE_2 = GUIDE.replace("MASTER", "BACKUP").replace("priority  100", "priority  
 CHECK = 'vrrp_script chk {\n script "/bin/true"\n}\n'
 
 
-class Machine:
+class Machine(Offline):
     """Two interfaces, two users, and a few programs."""
 
     programs = frozenset({"/bin/true", "/bin/sh", "/bin/ps", "/usr/bin/killall", "/opt/checks/ww.sh"})
@@ -63,10 +63,6 @@ class Machine:
 
     def insecure_part(self, program: str) -> str | None:
         return "everybody may write the directory /opt/checks" if program.startswith("/opt/checks/") else None
-
-    def script_text(self, program: str) -> bytes:
-        del program
-        return b""
 
 
 def read(text: str) -> Built:

@@ -21,21 +21,28 @@ def written(path: Path, data: bytes, mode: int = 0o644) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("data", "lint"), [(GUIDE, "nopreempt-with-master"), (GUIDE_2, "nopreempt-with-weight")], ids=["lb1", "lb2"]
+    ("data", "about_preemption"),
+    [
+        (GUIDE, [(14, "small-weights"), (24, "defined-later"), (26, "nopreempt-with-master")]),
+        (GUIDE_2, [(24, "defined-later"), (26, "nopreempt-with-weight")]),
+    ],
+    ids=["lb1", "lb2"],
 )
-def test_both_nodes_of_the_guide_start_with_advice_in_the_files_order(tmp_path: Path, data: bytes, lint: str) -> None:
+def test_both_nodes_of_the_guide_start_with_advice_in_the_files_order(
+    tmp_path: Path, data: bytes, about_preemption: list[tuple[int, str]]
+) -> None:
     loaded = load(written(tmp_path / "keepalived.conf", data), Offline())
     assert loaded.starts
     assert loaded.errors == ()
     assert [(found.line, found.code) for found in loaded.diagnostics] == [
-        (10, lint),
-        (24, "defined-later"),
+        (2, "nobody-mails"),
+        *about_preemption,
         (27, "preempt-delay-cancelled"),
+        (30, "process-check"),
     ]
-    assert [found.text for found in loaded.diagnostics] == [
-        "vrrp_instance R1 {",
-        "        chk_haproxy",
+    assert [found.text for found in loaded.diagnostics[-2:]] == [
         "    preempt_delay 2",
+        '    script  "killall -0 haproxy"',
     ]
 
 

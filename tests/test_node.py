@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from ipaddress import ip_interface
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,24 @@ def test_the_text_of_a_script_is_its_beginning(tmp_path: Path) -> None:
     )
     assert node.script_text(str(tmp_path / "nosuch")) == b""
     assert node.script_text("/a\0b") == b""
+
+
+def test_addresses_are_those_of_the_kernel() -> None:
+    node = ThisNode()
+    assert ip_interface("127.0.0.1/8") in node.addresses("lo")
+    assert ip_interface("127.0.0.1/8") in node.addresses()
+    assert node.addresses("nosuch0") == ()
+
+
+def test_whether_secondary_addresses_are_promoted_is_the_kernels_setting() -> None:
+    settings = [Path("/proc/sys/net/ipv4/conf", name, "promote_secondaries") for name in ("all", "lo")]
+    before = [setting.read_text(encoding="ascii") for setting in settings]
+    try:
+        for everywhere, here, promotes in (("0", "0", False), ("0", "1", True), ("1", "0", True)):
+            settings[0].write_text(everywhere, encoding="ascii")
+            settings[1].write_text(here, encoding="ascii")
+            assert ThisNode().promotes_secondaries("lo") is promotes
+    finally:
+        for setting, value in zip(settings, before, strict=True):
+            setting.write_text(value, encoding="ascii")
+    assert not ThisNode().promotes_secondaries("no/such")

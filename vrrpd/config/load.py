@@ -10,8 +10,9 @@ from os import PathLike
 
 from vrrpd.config.diagnostics import Diagnostic, Findings, Severity, Spot, in_order, printable
 from vrrpd.config.keywords import build
-from vrrpd.config.lint import lint
+from vrrpd.config.lint import Subject, lint
 from vrrpd.config.node import Node
+from vrrpd.config.places import Places
 from vrrpd.config.syntax import MAX_FILE_BYTES, parse
 from vrrpd.model import Config
 
@@ -39,8 +40,11 @@ class Loaded:
         return not self.errors
 
 
-def load(path: str | PathLike[str], node: Node) -> Loaded:
-    """Read a file for a machine. Raises nothing: an unreadable file is a diagnostic."""
+def load(path: str | PathLike[str], node: Node, *, alone: bool = True) -> Loaded:
+    """Read a file for a machine. Raises nothing: an unreadable file is a diagnostic.
+
+    Not `alone`: what only a comparison with the other nodes' files can tell is left to it.
+    """
     name = os.fspath(path)
     findings = Findings()
     text = _text(name, findings)
@@ -51,9 +55,8 @@ def load(path: str | PathLike[str], node: Node) -> Loaded:
     broken = any(found.severity is Severity.ERROR for found in parsed.diagnostics + built.diagnostics)
     if not built.config.routers and not broken:
         findings.warning(Spot(name), "no-router", "no virtual router is configured: nothing will be done")
-    found = in_order(
-        parsed.diagnostics + built.diagnostics + lint(built.config, built.routers, built.scripts) + findings.all()
-    )
+    advice = lint(Subject(built.config, Places(parsed.statements, name), node, alone))
+    found = in_order(parsed.diagnostics + built.diagnostics + advice + findings.all())
     return Loaded(name, built.config, _with_text(found, text))
 
 

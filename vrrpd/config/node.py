@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from vrrpd.model import User
+from vrrpd.model import IPInterface, User
 
 
 class Node(Protocol):
@@ -27,6 +27,12 @@ class Node(Protocol):
 
     def why_not_executable(self, program: str, user: User | None) -> str | None:
         """Why that path cannot be executed by that user (None: by this process), in words; None when it can."""
+
+    def addresses(self, interface: str | None = None) -> tuple[IPInterface, ...]:
+        """What the interface has now, virtual addresses of a running daemon included; without a name, what all have."""
+
+    def promotes_secondaries(self, interface: str) -> bool:
+        """Whether the kernel keeps the other addresses of a prefix when its first one is removed there."""
 
     def insecure_part(self, program: str) -> str | None:
         """What of that path somebody other than root may change, and who, in words; None when nobody may."""
@@ -57,6 +63,14 @@ class Offline:
     def why_not_executable(self, program: str, user: User | None) -> str | None:
         del program, user
         return None
+
+    def addresses(self, interface: str | None = None) -> tuple[IPInterface, ...]:
+        del interface
+        return ()
+
+    def promotes_secondaries(self, interface: str) -> bool:
+        del interface
+        return True
 
     def insecure_part(self, program: str) -> str | None:
         del program

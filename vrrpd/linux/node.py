@@ -7,10 +7,11 @@ import os
 import pwd
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from vrrpd.model import User
+from vrrpd.linux.standing import read_addresses
+from vrrpd.model import IPInterface, User
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """systemd's PATH for services: `vrrpd check` in any shell finds the program that the daemon will run."""
@@ -30,6 +31,7 @@ class ThisNode:
 
     def __init__(self, search_path: str = SEARCH_PATH) -> None:
         self._search_path = search_path.split(":")
+        self._addresses: Mapping[str, tuple[IPInterface, ...]] | None = None
 
     def has_interface(self, name: str) -> bool:
         try:
@@ -37,6 +39,16 @@ class ThisNode:
         except (OSError, ValueError):  # ValueError: a NUL in the name
             return False
         return True
+
+    def addresses(self, interface: str | None = None) -> tuple[IPInterface, ...]:
+        if self._addresses is None:
+            self._addresses = read_addresses()
+        if interface is not None:
+            return self._addresses.get(interface, ())
+        return tuple(address for found in self._addresses.values() for address in found)
+
+    def promotes_secondaries(self, interface: str) -> bool:
+        return any(_is_on(f"/proc/sys/net/ipv4/conf/{name}/promote_secondaries") for name in ("all", interface))
 
     def find_program(self, name: str) -> str | None:
         for directory in self._search_path:
@@ -86,6 +98,13 @@ class ThisNode:
                 return file.read(_SCRIPT_BYTES)
         except (OSError, ValueError):
             return b""
+
+
+def _is_on(setting: str) -> bool:
+    try:
+        return Path(setting).read_text(encoding="ascii").strip() != "0"
+    except (OSError, ValueError):
+        return False
 
 
 def _parts(program: str) -> Iterator[Path]:
