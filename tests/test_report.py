@@ -25,6 +25,7 @@ def status(node: Node) -> dict[str, Any]:
         "started": wall(0),
         "config": "/etc/vrrpd/vrrpd.conf",
         "virtual_routers": [snapshot.router(node.engine, r, node.now, wall) for r in node.engine.records.values()],
+        "sync_groups": snapshot.sync_groups(node.engine, wall),
         "strays": snapshot.strays(node.engine, wall),
     }
     decoded: dict[str, Any] = json.loads(json.dumps(told))
@@ -199,3 +200,14 @@ def test_another_day_is_shown_with_its_date() -> None:
     node = master()
     node.now += 86_400 * S
     assert "MASTER since 2023-11-1" in render(status(node))
+
+
+def test_a_sync_group_is_told_with_whom_it_waits_for() -> None:
+    told = status(master())
+    told["sync_groups"] = [
+        {"name": "G", "state": "BACKUP", "since": told["now"], "members": ["R1", "R2"], "waits_for": ["R2"]}
+    ]
+    (line, waits) = render(told).splitlines()[-2:]
+    assert line.startswith("sync group G BACKUP since ")
+    assert line.endswith(": R1, R2")
+    assert waits == "  waits for R2"

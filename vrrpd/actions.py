@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from vrrpd.groups import GroupState
 from vrrpd.model import (
     Asked,
     CheckResult,
@@ -13,6 +14,7 @@ from vrrpd.model import (
     Instant,
     Interface,
     IPAddress,
+    SyncGroup,
     TrackedFile,
     TrackedProcess,
     VirtualAddress,
@@ -185,4 +187,13 @@ class ConflictSeen:
     conflict: Conflict
 
 
-Action: TypeAlias = RouterAction | RunCheck | CheckChanged | FaultsChanged | ConflictSeen
+@dataclass(frozen=True, slots=True)
+class GroupChanged:
+    """All members of a sync group are so now."""
+
+    group: SyncGroup
+    old: GroupState
+    new: GroupState
+
+
+Action: TypeAlias = RouterAction | RunCheck | CheckChanged | FaultsChanged | ConflictSeen | GroupChanged

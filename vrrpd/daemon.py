@@ -226,7 +226,7 @@ class Daemon:
                 "count": runtime.takeovers.count,
                 "total_ms": round(runtime.takeovers.total / MILLISECOND, 3),
             },
-            "sync_groups": [],
+            "sync_groups": snapshot.sync_groups(runtime.engine, wall),
             "strays": snapshot.strays(runtime.engine, wall),
             "drops": dict(runtime.engine.strays.drops),
         }

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 
-from vrrpd import fsm
+from vrrpd import fsm, groups
 from vrrpd.actions import (
     Action,
     AddressAnnounced,
@@ -24,6 +24,7 @@ from vrrpd.actions import (
     Failover,
     FaultsChanged,
     FileRead,
+    GroupChanged,
     Halt,
     InterfaceChanged,
     ProcessesCounted,
@@ -37,6 +38,7 @@ from vrrpd.addresses import AddressBook, Key
 from vrrpd.agenda import Agenda
 from vrrpd.checks import Checks
 from vrrpd.frames import Datagram, essence, strip_ipv4
+from vrrpd.groups import Group, Groups
 from vrrpd.model import (
     MILLISECOND,
     Config,
@@ -69,6 +71,7 @@ from vrrpd.states import (
     SendAdvertisement,
     Shutdown,
     StateChanged,
+    TakeOver,
     Then,
     Tick,
     Why,
@@ -85,6 +88,7 @@ Actions: TypeAlias = list[Action]
 SHARED_WAKE_UP: Duration = MILLISECOND
 """Half of what lies between two chunks of advertisements (grid.CHUNK_GAP)."""
 _TICK = Tick()
+_TAKE_OVER = TakeOver()
 
 
 class Engine:
@@ -93,7 +97,7 @@ class Engine:
     def __init__(self) -> None:
         self.config = Config()
         self.records: dict[Identity, Record] = {}
-        self.surroundings = Surroundings()
+        self.surroundings = Surroundings(self.records)
         self.book = AddressBook()
         self.strays = Strays()
         self._agenda: Agenda[Identity | Subject] = Agenda()
@@ -108,6 +112,11 @@ class Engine:
     def interfaces(self) -> Mapping[str, Interface]:
         """As the kernel shows them, by name."""
         return self.surroundings.interfaces
+
+    @property
+    def groups(self) -> Groups:
+        """Who moves with whom."""
+        return self.surroundings.groups
 
     @property
     def idle(self) -> bool:
@@ -150,11 +159,11 @@ class Engine:
                 record.counters["send_failed"] += 1
                 return self._step(record, MachineSendFailed(was_retry), now)
             case Drain():
-                return self._drain(record, event, now)
+                return self._drain(self.groups.together(record), event, now)
             case Failover():
-                return self._failover(record, now)
+                return self._failover(self.groups.together(record), now)
             case Undrain():
-                return self._undrain(record, now)
+                return self._undrain(self.groups.together(record), now)
             case _:
                 assert_never(event)
 
@@ -302,6 +311,8 @@ class Engine:
             actions += self._end_handover(record, isinstance(before, Resigning), now)
         if type(record.state) is not type(before):
             actions += self._reconcile(record, now)
+        if groups.matters(before, record.state):
+            actions += self._move_together(record, now)
         self._arm(record)
         return actions
 
@@ -352,7 +363,7 @@ class Engine:
 
     def _reconcile(self, record: Record, now: Instant) -> Actions:
         """Bring a router from what it is to what it is allowed to be."""
-        event = next_move(record, is_worse=self.surroundings.is_worse(record.router))
+        event = next_move(record, asks=self.surroundings.asks(record), company=self.groups.company(record))
         if event is not None:
             return self._step(record, event, now)
         if not record.wanted and isinstance(record.state, Initialize):
@@ -379,11 +390,17 @@ class Engine:
             previous, record.parameters = record.parameters, parameters
             if previous is not None:
                 actions += self._step(record, ParametersChanged(previous), now)
-        found = self.surroundings.faults(record)
-        if found != record.faults:
+        own, before = self.surroundings.faults(record), record.own_faults
+        record.own_faults = own
+        found, known = own | self.groups.shared_fault(record), record.faults
+        if found != known:
             record.faults = found
             actions.append(FaultsChanged(record.router, found))
         actions += self._reconcile(record, now)
+        if own != before:
+            actions += self._share_faults(record, now)
+        if found != known:
+            actions += self._tell_of(self.groups.of(record), now)
         if not self.surroundings.is_worse(record.router):
             record.asking.rest()
         elif not was_worse and isinstance(record.state, Master):
@@ -392,6 +409,39 @@ class Engine:
                 actions += self._ask(record, now)
         self._arm(record)
         return actions
+
+    # --- sync groups ---
+
+    def _share_faults(self, record: Record, now: Instant) -> Actions:
+        """A fault of its own has come or gone: the other members have it too, or no longer."""
+        group = self.groups.of(record)
+        if group is None:
+            return []
+        self.groups.examine(group)
+        return self._refresh_all(self.groups.infected(group), now)
+
+    def _move_together(self, record: Record, now: Instant) -> Actions:
+        """A member has changed: the others follow where they must."""
+        group = self.groups.of(record)
+        if group is None or group.is_moving:
+            return []
+        group.is_moving = True
+        actions: Actions = []
+        if self.groups.may_take_over(group):
+            for member in self.groups.members(group):
+                actions += self._step(member, _TAKE_OVER, now)
+        elif groups.is_beaten(record) or isinstance(record.state, Master):
+            for member in self.groups.members(group):
+                actions += self._reconcile(member, now)
+        group.is_moving = False
+        return actions + self._tell_of(group, now)
+
+    def _tell_of(self, group: Group | None, now: Instant) -> Actions:
+        new = None if group is None else self.groups.state_of(group)
+        if group is None or new is None or new is group.state:
+            return []
+        old, group.state, group.since = group.state, new, now
+        return [GroupChanged(group.plan, old, new)]
 
     # --- a Master that is worse asks to be relieved (departure, docs/architecture.md) ---
 
@@ -406,29 +456,41 @@ class Engine:
             return []
         record.asking.last_at = now
         words = self.surroundings.why_worse(record.router)
-        return self._step(record, Resign(Why(Reason.TRACKER_FAILED, words), Then.STAY), now)
+        return self._resign_all(self.groups.together(record), Why(Reason.TRACKER_FAILED, words), now)
 
     # --- an operator hands over ---
 
-    def _drain(self, record: Record, event: Drain, now: Instant) -> Actions:
-        record.drained, record.barred = True, event.hard
+    def _drain(self, moved: list[Record], event: Drain, now: Instant) -> Actions:
         actions: Actions = []
-        if isinstance(record.state, Master | Resigning):
-            # Before its priority falls: the heir is measured by what was advertised last.
-            then = Then.FAULT if event.force else Then.STAY
-            actions += self._step(record, Resign(Why(Reason.DRAINED, "drained by an operator"), then), now)
-        return actions + self._refresh(record, now)
+        for record in moved:
+            record.drained, record.barred = True, event.hard
+        for record in moved:
+            if isinstance(record.state, Master | Resigning):
+                # Before its priority falls: the heir is measured by what was advertised last.
+                then = Then.FAULT if event.force else Then.STAY
+                actions += self._step(record, Resign(Why(Reason.DRAINED, "drained by an operator"), then), now)
+        return actions + self._refresh_all(moved, now)
 
-    def _failover(self, record: Record, now: Instant) -> Actions:
-        if not isinstance(record.state, Master):
+    def _failover(self, moved: list[Record], now: Instant) -> Actions:
+        if not any(isinstance(record.state, Master) for record in moved):
             return []
-        record.handed_over = True
+        for record in moved:
+            record.handed_over = True
         why = Why(Reason.FAILED_OVER, "handed over by an operator")
-        return self._refresh(record, now) + self._step(record, Resign(why, Then.STAY), now)
+        return self._refresh_all(moved, now) + self._resign_all(moved, why, now)
 
-    def _undrain(self, record: Record, now: Instant) -> Actions:
-        record.drained = record.barred = record.handed_over = False
-        return self._refresh(record, now)
+    def _undrain(self, moved: list[Record], now: Instant) -> Actions:
+        for record in moved:
+            record.drained = record.barred = record.handed_over = False
+        return self._refresh_all(moved, now)
+
+    def _refresh_all(self, moved: list[Record], now: Instant) -> Actions:
+        return [action for record in moved for action in self._refresh(record, now)]
+
+    def _resign_all(self, moved: list[Record], why: Why, now: Instant) -> Actions:
+        """Ask whoever is there to take over; without anybody they stay Master."""
+        masters = [record for record in moved if isinstance(record.state, Master)]
+        return [action for record in masters for action in self._step(record, Resign(why, Then.STAY), now)]
 
     def _end_handover(self, record: Record, nobody_came: bool, now: Instant) -> Actions:
         """It is Master: the one it handed over to has gone, or nobody took over and all is as before."""
@@ -539,29 +601,37 @@ class Engine:
 
     def _config_changed(self, config: Config, why: Why, now: Instant) -> Actions:
         running = bool(self.records)
-        self.config = config
+        config = self.config = groups.with_trackers(config)
         leaving = [record.router for record in self.records.values()]
-        self.surroundings.configure(config, leaving)
+        self.surroundings.configure(config, leaving, now)
         self.checks.configure(config, self.interfaces, now, running=running)
         for subject in self.checks:
             self._agenda.set(subject, self.checks.next_at(subject))
         self._index_addresses((*config.routers, *leaving))
-        actions: Actions = []
         wanted = {router.identity: router for router in config.routers}
-        for identity, record in list(self.records.items()):
+        for identity, record in self.records.items():
             router = wanted.pop(identity, None)
             record.memory = None
             if router is not None and record.wanted:
                 record.router = router
-                actions += self._refresh(record, now)
             else:
                 record.successor = router
                 record.wanted, record.leaving = False, record.leaving or why
-                actions += self._reconcile(record, now)
         for router in wanted.values():
-            actions += self._admit(router, now)
+            self.records[router.identity] = Record(router, None, since=now, why=STARTED)
+        self._examine_groups()
+        actions: Actions = []
+        for record in list(self.records.values()):
+            actions += self._refresh(record, now) if record.wanted else self._reconcile(record, now)
         self._forget_checks()
         return actions
+
+    def _examine_groups(self) -> None:
+        """Before any member moves, all know what the others suffer from."""
+        for group in self.groups:
+            for record in self.groups.members(group):
+                record.own_faults = self.surroundings.faults(record)
+            self.groups.examine(group)
 
     def _index_addresses(self, routers: Iterable[VirtualRouter]) -> None:
         self._by_address = {}

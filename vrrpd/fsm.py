@@ -38,6 +38,7 @@ from vrrpd.states import (
     Startup,
     State,
     StateChanged,
+    TakeOver,
     Then,
     Tick,
     Why,
@@ -80,9 +81,11 @@ def asking_time(p: Parameters) -> Duration:
 
     A lost packet and the largest skew are covered.
     """
+    together = (p.router, *p.company)
     # Over IPv6 no lost packet: while we hold it, the duplicate address detection of a late heir would fail.
-    lost = 0 if p.router.family is Family.IPV6 else p.router.down_timer_adverts
-    return lost * p.router.advertisement_interval + _heirs_time(p)
+    if any(router.family is Family.IPV6 for router in together):
+        return _heirs_time(p)
+    return max(r.down_timer_adverts * r.advertisement_interval for r in together) + _heirs_time(p)
 
 
 def leaving_time(p: Parameters) -> Duration:
@@ -91,7 +94,8 @@ def leaving_time(p: Parameters) -> Duration:
 
 
 def _heirs_time(p: Parameters) -> Duration:
-    largest_skew = SECOND if p.router.version is Version.V2 else p.router.advertisement_interval
+    # The heir of a sync group takes over when its last member is ready.
+    largest_skew = max(skew_time(r.version, 0, r.advertisement_interval) for r in (p.router, *p.company))
     return largest_skew + RESIGN_MARGIN + (p.crowd - 1) * HEIR_NEEDS_EACH
 
 
@@ -164,6 +168,7 @@ def _initialize(p: Parameters, state: Initialize, event: Event, now: Instant) ->
             Shutdown()
             | Resign()
             | Resume()
+            | TakeOver()
             | Tick()
             | AdvertisementReceived()
             | AddressAnnounced()
@@ -177,11 +182,12 @@ def _initialize(p: Parameters, state: Initialize, event: Event, now: Instant) ->
 
 def _start(p: Parameters, state: Initialize, why: Why, *, first: bool, now: Instant) -> tuple[State, Effects]:
     interval = p.router.advertisement_interval
-    if p.router.is_owner and first and p.router.initial_state is InitialState.MASTER:
+    claims = p.router.is_owner and first and p.router.initial_state is InitialState.MASTER
+    if claims and not p.company:
         return _become_master(p, state, Why(Reason.OWNER, "it owns the addresses (priority 255)"), now)
     wait = master_down_interval(p, interval)
     if p.router.is_owner:
-        wait = interval + skew_time(p.router.version, p.priority, interval)
+        wait = 0 if claims else interval + skew_time(p.router.version, p.priority, interval)
     new = Backup(master_down_at=now + wait, master_adver_interval=interval, heard_at=now)
     # Departure (keepalived's): an address of ours that is here already is a predecessor's.
     sweep: Effects = () if p.router.is_owner else (RemoveAddresses(p.router.addresses),)
@@ -198,6 +204,12 @@ def _backup(p: Parameters, state: Backup, event: Event, now: Instant) -> tuple[S
         case Tick():
             if now < state.master_down_at:
                 return state, ()
+            if p.company:
+                return _wait_for_company(p, state, now), ()
+            return _become_master(p, state, _takeover(p, state, now), now)
+        case TakeOver():
+            if not state.ready:
+                return state, ()
             return _become_master(p, state, _takeover(p, state, now), now)
         case Shutdown(why) | Resign(why, _):
             new = Initialize()
@@ -212,6 +224,12 @@ def _backup(p: Parameters, state: Backup, event: Event, now: Instant) -> tuple[S
             assert_never(event)
 
 
+def _wait_for_company(p: Parameters, state: Backup, now: Instant) -> Backup:
+    """Its sync group decides (keepalived's rule): the timer begins again, so that it does not stay in the past."""
+    wait = master_down_interval(p, state.master_adver_interval)
+    return replace(state, master_down_at=now + wait, ready=True)
+
+
 def _backup_hears(p: Parameters, state: Backup, event: AdvertisementReceived, now: Instant) -> Backup:
     advertisement = event.advertisement
     interval = state.master_adver_interval
@@ -223,6 +241,7 @@ def _backup_hears(p: Parameters, state: Backup, event: AdvertisementReceived, no
             master=event.source,
             master_priority=0,
             heard_at=now,
+            ready=False,
         )
     if advertisement.priority >= p.priority:
         return replace(refresh(p, state, event, now), preempt_at=None)
@@ -266,6 +285,7 @@ def _backup_adapts(p: Parameters, previous: Parameters, state: Backup) -> Backup
             master_down_at=state.heard_at + master_down_interval(p, interval),
             master_adver_interval=interval,
             cause=Reason.MASTER_SILENT,
+            ready=False,
         )
     if state.cause is Reason.MASTER_SILENT or state.cause is Reason.PREEMPTING:
         before = master_down_interval(previous, state.master_adver_interval)
@@ -341,7 +361,7 @@ def _master(p: Parameters, state: Master, event: Event, now: Instant) -> tuple[S
             if was_retry:
                 return state, ()
             return replace(state, extra_at=now + RETRY_AFTER, extra_is_retry=True), ()
-        case Startup() | Resume() | AddressAnnounced():
+        case Startup() | Resume() | TakeOver() | AddressAnnounced():
             return state, ()
         case _:
             assert_never(event)
@@ -476,7 +496,7 @@ def _resigning(p: Parameters, state: Resigning, event: Event, now: Instant) -> t
         case ParametersChanged(previous):
             removed = _without(previous.router.addresses, p.router.addresses)
             return state, (RemoveAddresses(removed),) if removed else ()
-        case Startup() | SendFailed():
+        case Startup() | TakeOver() | SendFailed():
             return state, ()
         case _:
             assert_never(event)
@@ -493,6 +513,8 @@ def _resigning_ticks(p: Parameters, state: Resigning, now: Instant) -> tuple[Sta
         if state.then is Then.STAY:
             words = f"{state.why.words}; nobody took over, so it stays Master"
             return _become_master(p, state, Why(Reason.NOBODY_TOOK_OVER, words), now)
+        if state.then is Then.BACKUP:
+            return _retreat(p, state, now)
         return _go(p, state, state.why)
     if state.repeat_at is not None and now >= state.repeat_at:
         repeat = (SendAdvertisement(p.resignation),) if state.heir_at is None else ()
@@ -530,7 +552,7 @@ def _resigning_hears(
 def _hand_over(p: Parameters, state: Resigning, heir: str, now: Instant) -> tuple[State, Effects]:
     why = Why(state.why.reason, f"{state.why.words}, handed over to {heir}")
     new: State = Initialize()
-    if state.then is Then.STAY:
+    if state.then <= Then.BACKUP:
         interval = state.heir_interval or p.router.advertisement_interval
         new = Backup(
             master_down_at=now + master_down_interval(p, interval),
@@ -552,6 +574,18 @@ def _farewell(p: Parameters) -> bytes:
 def _go(p: Parameters, state: Resigning, why: Why) -> tuple[State, Effects]:
     new = Initialize()
     return new, (RemoveAddresses(p.router.addresses), StateChanged(state, new, why))
+
+
+def _retreat(p: Parameters, state: Resigning, now: Instant) -> tuple[State, Effects]:
+    """Backup although nobody came: its sync group is."""
+    interval = p.router.advertisement_interval
+    new = Backup(
+        master_down_at=now + master_down_interval(p, interval),
+        master_adver_interval=interval,
+        heard_at=now,
+        patience_until=state.patience_until,
+    )
+    return new, (RemoveAddresses(p.router.addresses), StateChanged(state, new, state.why))
 
 
 def _next_on_grid(p: Parameters, now: Instant) -> Instant:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from vrrpd import faults
+from vrrpd.groups import Company
 from vrrpd.records import Record
 from vrrpd.states import (
     Backup,
@@ -24,8 +25,8 @@ from vrrpd.states import (
 STARTED = Why(Reason.STARTED, "started")
 
 
-def next_move(record: Record, *, is_worse: bool) -> Event | None:
-    """None: it is what it may be. `is_worse`: a check makes it ask to be relieved."""
+def next_move(record: Record, *, asks: bool, company: Company) -> Event | None:
+    """None: it is what it may be. `asks`: a check makes it ask to be relieved."""
     if not record.wanted:
         return _leave(record, record.leaving or record.why)
     match record.state:
@@ -33,15 +34,17 @@ def next_move(record: Record, *, is_worse: bool) -> Event | None:
             return Startup(_recovered(record) if record.has_run else STARTED, first=not record.has_run)
         case Backup() | Master() | Resigning() if record.faults:
             return _give_up(record, Why(Reason.FAULT, ", ".join(fault.words for fault in sorted(record.faults))))
-        case Resigning(then=Then.FAULT | Then.STAY, heir_at=None, why=why) if not _stands(
-            record, why.reason, is_worse=is_worse
+        case Master() | Resigning(then=Then.STAY) if company.defeat is not None:
+            return Resign(company.defeat, Then.BACKUP)
+        case Resigning(then=Then.FAULT | Then.STAY, heir_at=None, why=why) if company.may_resume and not _stands(
+            record, why.reason, asks=asks
         ):
             return Resume(_recovered(record))
         case _:
             return None
 
 
-def _stands(record: Record, cause: Reason, *, is_worse: bool) -> bool:
+def _stands(record: Record, cause: Reason, *, asks: bool) -> bool:
     """What made a Master resign is still so."""
     match cause:
         case Reason.DRAINED:
@@ -51,7 +54,7 @@ def _stands(record: Record, cause: Reason, *, is_worse: bool) -> bool:
         case Reason.FAULT:
             return bool(record.faults)
         case _:
-            return is_worse
+            return asks
 
 
 def _recovered(record: Record) -> Why:

@@ -28,6 +28,7 @@ class FaultKind(StrEnum):
     CHECK_FAILED = "check_failed"
     ADDRESSES_REFUSED = "addresses_refused"
     DRAINED = "drained"
+    SYNC_GROUP = "sync_group"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -93,6 +94,9 @@ class Record:
     handed_over: bool = False
     """An operator has made another node Master: it is not to be preempted."""
     faults: frozenset[Fault] = frozenset()
+    """All that holds it in Initialize."""
+    own_faults: frozenset[Fault] = frozenset()
+    """Those that it does not have from its sync group."""
     addresses_refused: Fault | None = None
     memory: Memory | None = None
     best_rival: int | None = None

@@ -57,6 +57,7 @@ def _render(status: Json) -> str:
     head = f"vrrpd {status['version']}, pid {status['pid']}, running since {_clock(status['started'], status['now'])}"
     parts = [f"{head}, {status['config']}"]
     parts += [_router(router, status["now"]) for router in status["virtual_routers"]]
+    parts += [_group(group, status["now"]) for group in status["sync_groups"]]
     parts += [_stray(stray) for stray in status["strays"]]
     if not status["virtual_routers"]:
         parts.append("no virtual router is configured")
@@ -117,6 +118,12 @@ def tracker_words(tracker: Json) -> str:
     runs = "" if tracker["next_in_ms"] is None else f", again in {tracker['next_in_ms'] / 1000:.1f} s"
     weight = f"{tracker['weight']} reverse" if tracker["reverse"] else str(tracker["weight"])
     return f"{tracker['words']}, weight {weight}{took}{runs}"
+
+
+def _group(group: Json, now: str) -> str:
+    line = f"\nsync group {group['name']} {group['state']} since {_clock(group['since'], now)}"
+    waits = f"\n  waits for {', '.join(group['waits_for'])}" if group["waits_for"] else ""
+    return f"{line}: {', '.join(group['members'])}{waits}"
 
 
 def _stray(stray: Json) -> str:

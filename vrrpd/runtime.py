@@ -29,6 +29,7 @@ from vrrpd.actions import (
     Event,
     Failover,
     FaultsChanged,
+    GroupChanged,
     Halt,
     InterfaceChanged,
     RouterAction,
@@ -228,6 +229,8 @@ class Runtime:
                 case FaultsChanged(router, faults):
                     words = [fault.words for fault in sorted(faults)]
                     self._log.info("faults changed", router=router.name, faults=words)
+                case GroupChanged(group, old, new):
+                    self._log.info("group changed", group=group.name, old=old, new=new)
                 case ConflictSeen(router, conflict):
                     self._log.warning(
                         "peer disagrees",

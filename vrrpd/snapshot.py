@@ -29,6 +29,20 @@ def wall_clock(now: Instant, wall_now_ns: int) -> Callable[[Instant], str]:
     return at
 
 
+def sync_groups(engine: Engine, wall: Callable[[Instant], str]) -> list[Json]:
+    """Every sync group, in the order of the file."""
+    return [
+        {
+            "name": group.plan.name,
+            "state": group.state,
+            "since": wall(group.since),
+            "members": list(group.plan.members),
+            "waits_for": [record.router.name for record in engine.groups.waited_for(group)],
+        }
+        for group in engine.groups
+    ]
+
+
 def strays(engine: Engine, wall: Callable[[Instant], str]) -> list[Json]:
     """Advertisements that belong to no router here."""
     return [_stray(stray, wall) for stray in engine.strays]

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     FAILED_OVER = "failed_over"
     NOBODY_TOOK_OVER = "nobody_took_over"
     RECOVERED = "recovered"
+    SYNC_GROUP = "sync_group"
     STOPPED = "stopped"
     FAULT = "fault"
 
@@ -59,6 +60,8 @@ class Parameters:
     """An operator has made another node Master: it is not preempted."""
     holds_back: bool = False
     """It would serve worse than others: it preempts nobody, and waits for silence."""
+    company: tuple[VirtualRouter, ...] = field(default=(), repr=False)
+    """The others of its sync group: it is Master when all of them are to be."""
     announcement: tuple[Frame, ...] = field(default=(), repr=False)
     advertisement: bytes = field(init=False, repr=False)
     resignation: bytes = field(init=False, repr=False)
@@ -91,6 +94,8 @@ class Backup:
     """When keepalived's preempt_delay ends; it begins at the first lower-priority advertisement."""
     patience_until: Instant = 0
     """No early takeover before."""
+    ready: bool = False
+    """Its Master_Down_Timer has fired, and its sync group holds it (keepalived's wantstate)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +121,9 @@ class Then(IntEnum):
     """What becomes of a Resigning router that nobody relieves. The higher one wins when asked again."""
 
     STAY = 0
-    FAULT = 1
-    LEAVE = 2
+    BACKUP = 1
+    FAULT = 2
+    LEAVE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +185,11 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeOver:
+    """All of its sync group are ready: Master now."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed."""
 
@@ -218,6 +229,7 @@ Event: TypeAlias = (
     | Shutdown
     | Resign
     | Resume
+    | TakeOver
     | Tick
     | AdvertisementReceived
     | AddressAnnounced

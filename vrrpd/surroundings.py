@@ -1,14 +1,15 @@
-"""What routers depend on and none of them owns: interfaces, checks, whose addresses move, places on the grid."""
+"""What routers depend on and none of them owns: interfaces, checks, groups, who moves which address, the grid."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address
 
 from vrrpd import faults, grid, tracking
 from vrrpd.checks import Checks
 from vrrpd.frames import Frame, gratuitous_arp, unsolicited_na
-from vrrpd.model import Config, Family, Identity, Interface, IPAddress, IPInterface, VirtualRouter
+from vrrpd.groups import Groups
+from vrrpd.model import Config, Family, Identity, Instant, Interface, IPAddress, IPInterface, VirtualRouter
 from vrrpd.records import Fault, Record
 from vrrpd.states import Parameters
 
@@ -18,14 +19,16 @@ DRAINED_PRIORITY = 1
 class Surroundings:
     """The node as a router sees it. Everything that is made of it is a function of the present."""
 
-    def __init__(self) -> None:
+    def __init__(self, records: Mapping[Identity, Record]) -> None:
         self.interfaces: dict[str, Interface] = {}
         self.checks = Checks()
+        self.groups = Groups(records)
         self._places: dict[Identity, grid.Place] = {}
         self._virtual: frozenset[IPAddress] = frozenset()
 
-    def configure(self, config: Config, leaving: Iterable[VirtualRouter]) -> None:
+    def configure(self, config: Config, leaving: Iterable[VirtualRouter], now: Instant) -> None:
         """These routers are wanted, and those may still hold something."""
+        self.groups.configure(config, now)
         self._places = grid.places(config.routers)
         self._virtual = faults.virtual_addresses((*config.routers, *leaving))
 
@@ -52,20 +55,27 @@ class Surroundings:
         if source is None:
             return None
         place = self._places.get(router.identity, grid.ALONE)
+        company = self.groups.others(router)
+        crowds = [self._places.get(r.identity, grid.ALONE).crowd for r in (router, *company)]
         return Parameters(
             router=router,
             priority=DRAINED_PRIORITY if record.drained else tracking.effective_priority(router, self.checks),
             primary_address=source,
             phase=place.phase,
-            crowd=place.crowd,
+            crowd=max(crowds),
             handed_over=record.handed_over,
             holds_back=record.drained or self.is_worse(router),
+            company=company,
             announcement=tuple(self._announcement(router)),
         )
 
     def faults(self, record: Record) -> frozenset[Fault]:
-        """All that holds the router in Initialize."""
+        """All that holds the router in Initialize, but for its sync group."""
         return faults.of(record, self.interfaces, self.checks, self._virtual)
+
+    def asks(self, record: Record) -> bool:
+        """It is worse, or another of its sync group is."""
+        return any(self.is_worse(other.router) for other in self.groups.together(record))
 
     def is_worse(self, router: VirtualRouter) -> bool:
         """A check has made it worse than it could be, and its block says `nopreempt`."""
