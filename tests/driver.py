@@ -25,11 +25,11 @@ from vrrpd.model import (
     CheckResult,
     Config,
     Family,
+    Held,
     Identity,
     Script,
     Subject,
     TrackerKind,
-    VirtualAddress,
     VirtualRouter,
 )
 from vrrpd.records import Record
@@ -97,7 +97,7 @@ class Node:
                     pass
         return actions
 
-    def _answer(self, addresses: tuple[VirtualAddress, ...], *, present: bool, errno: int) -> None:
+    def _answer(self, addresses: tuple[Held, ...], *, present: bool, errno: int) -> None:
         self.tell(AddressesApplied(tuple((address, present, errno) for address in addresses)))
 
     # --- what was seen ---
@@ -145,7 +145,7 @@ def priorities(actions: list[Action]) -> list[int]:
     ]
 
 
-def removed(actions: list[Action]) -> list[VirtualAddress]:
+def removed(actions: list[Action]) -> list[Held]:
     """The addresses that they take away."""
     return [
         address
@@ -155,7 +155,7 @@ def removed(actions: list[Action]) -> list[VirtualAddress]:
     ]
 
 
-def added(actions: list[Action]) -> list[VirtualAddress]:
+def added(actions: list[Action]) -> list[Held]:
     """The addresses that they put there."""
     return [
         address

@@ -65,7 +65,7 @@ def test_a_start_takes_away_what_a_predecessor_left_with_any_prefix() -> None:
     left = "10.230.137.100/24"
     node.tell(InterfaceChanged("eth0", interface("10.230.137.1/24", left)))
     actions = node.configure(router())
-    assert [str(a.interface) for a in removed(actions)] == ["10.230.137.100/32", left]
+    assert [str(a) for a in removed(actions)] == ["10.230.137.100/32 dev eth0", f"{left} dev eth0"]
 
 
 def test_an_owners_own_address_is_not_swept() -> None:

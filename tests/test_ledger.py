@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 from sample import VIP, VIP2
 
-from vrrpd.ledger import Entries, HeldAddress, Ledger, LedgerError, MasterHere, read, write
-from vrrpd.model import VirtualAddress
+from vrrpd.ledger import Entries, HeldHere, Ledger, LedgerError, MasterHere, read, write
+from vrrpd.model import Held
 
 MASTER = MasterHere("R1", "eth0", "10.230.137.1", "224.0.0.18", "2132")
-HELD = HeldAddress("10.230.137.100/32", "eth0", "0102")
-HELD2 = HeldAddress("10.230.137.101/32", "eth0", "0102")
+HELD = HeldHere("10.230.137.100/32 dev eth0", "0102")
+HELD2 = HeldHere("10.230.137.101/32 dev eth0", "0102")
 
 
-def deletion(_address: VirtualAddress) -> bytes:
+def deletion(_thing: Held) -> bytes:
     return b"\x01\x02"
 
 
-def no_device(address: VirtualAddress) -> bytes:
-    raise OSError(errno.ENODEV, "No such device", address.device)
+def no_device(thing: Held) -> bytes:
+    raise OSError(errno.ENODEV, "No such device", str(thing))
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -97,12 +97,12 @@ def test_the_same_again_is_not_written_again(tmp_path: Path) -> None:
         b"7",
         b'"text"',
         b"\xff\xfe",
-        b'{"format": 1}',
-        b'{"format": 2, "addresses": [], "masters": []}',
-        b'{"format": 1, "addresses": 7, "masters": []}',
-        b'{"format": 1, "addresses": [7], "masters": []}',
-        b'{"format": 1, "addresses": [{}], "masters": []}',
-        b'{"format": 1, "addresses": [], "masters": [{"name": "R1", "extra": 1}]}',
+        b'{"format": 2}',
+        b'{"format": 1, "addresses": [], "masters": []}',
+        b'{"format": 2, "held": 7, "masters": []}',
+        b'{"format": 2, "held": [7], "masters": []}',
+        b'{"format": 2, "held": [{}], "masters": []}',
+        b'{"format": 2, "held": [], "masters": [{"name": "R1", "extra": 1}]}',
     ],
 )
 def test_a_file_that_is_no_ledger_is_one_error_that_names_it(tmp_path: Path, content: bytes) -> None:
@@ -119,4 +119,4 @@ def test_a_ledger_that_cannot_be_read_is_one_error_that_names_it(tmp_path: Path)
 
 def test_the_format_is_in_the_file(tmp_path: Path) -> None:
     write(tmp_path / "ledger.json", Entries((HELD,)))
-    assert json.loads((tmp_path / "ledger.json").read_text())["format"] == 1
+    assert json.loads((tmp_path / "ledger.json").read_text())["format"] == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from ipaddress import ip_interface, ip_network
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from driver import Node, guide_node
 from sample import BAD, GOOD, MS, OURS, VIP, S, guide, interface, message, password_message, router
 
 from vrrpd import snapshot
-from vrrpd.actions import CheckFinished, InterfaceChanged
+from vrrpd.actions import AddressesApplied, CheckFinished, InterfaceChanged
+from vrrpd.model import Family, Route, Rule, VirtualAddress
 from vrrpd.report import is_degraded, problems, render
 
 WALL = 1_700_000_000 * S  # 2023-11-14T22:13:20Z
@@ -211,3 +213,25 @@ def test_a_sync_group_is_told_with_whom_it_waits_for() -> None:
     assert line.startswith("sync group G BACKUP since ")
     assert line.endswith(": R1, R2")
     assert waits == "  waits for R2"
+
+
+def test_what_moves_beside_the_addresses_is_shown_and_a_refused_route_is_named() -> None:
+    excluded = VirtualAddress(ip_interface("10.230.137.7/24"), "eth0")
+    route = Route(Family.IPV4, ip_network("10.50.0.0/16"), text="10.50.0.0/16 via 10.230.138.1")
+    rule = Rule(Family.IPV4, source=ip_network("10.50.0.0/16"), table=100, preference=77)
+    node = Node(router(excluded=(excluded,), routes=(route,), rules=(rule,)))
+    node.run(10 * S)
+    addresses = ("10.230.137.1/24", "10.230.137.100/32", "10.230.137.7/24")
+    node.tell(InterfaceChanged("eth0", interface(*addresses)))
+    node.tell(AddressesApplied(((route, True, 101),)))
+    told = status(node)
+    (one,) = told["virtual_routers"]
+    assert one["excluded_addresses"] == [{"address": "10.230.137.7/24", "device": "eth0", "present": True}]
+    assert one["routes"] == [
+        {"what": "10.50.0.0/16 via 10.230.138.1", "present": False, "problem": "Network is unreachable"}
+    ]
+    assert one["rules"] == [{"what": "rule 77 from 10.50.0.0/16 lookup 100", "present": True, "problem": ""}]
+    assert problems(one, told["now"]) == ["10.50.0.0/16 via 10.230.138.1 is missing: Network is unreachable"]
+    text = render(told)
+    assert "  not advertised: 10.230.137.7/24 dev eth0: present\n" in text
+    assert "  10.50.0.0/16 via 10.230.138.1: not here\n" in text

@@ -375,7 +375,7 @@ def test_an_address_removed_by_somebody_is_put_back_without_a_move(pair: Pair) -
 def test_the_ledger_names_what_is_held_and_who_is_master(pair: Pair) -> None:
     serving(pair)
     entries = ledger.read(pair.lb1.ledger)
-    assert [(a.address, a.device) for a in entries.addresses] == [("10.230.137.100/32", "eth0")]
+    assert [held.what for held in entries.held] == ["10.230.137.100/32 dev eth0"]
     assert [(m.name, m.interface, m.source, m.group) for m in entries.masters] == [
         ("R1", "eth0", "10.230.137.1", "224.0.0.18")
     ]
@@ -390,7 +390,7 @@ def test_the_ledger_of_a_resigning_router_does_not_say_master(pair: Pair) -> Non
     pair.lb1.stop()
     pair.run(0.5)
     entries = ledger.read(pair.lb1.ledger)
-    assert (len(entries.addresses), entries.masters) == (1, ())
+    assert (len(entries.held), entries.masters) == (1, ())
 
 
 # --- reload ---
@@ -582,4 +582,4 @@ def test_an_address_that_moves_between_two_of_our_routers_while_the_kernel_is_sl
     pair.run(10)
     assert pair.lan.holders(VIP) == {"lb1"}
     assert pair.lan.unheld(VIP, begin) <= 0.01
-    assert "10.230.137.100/32" in [a.address for a in ledger.read(pair.lb1.ledger).addresses]
+    assert "10.230.137.100/32 dev eth0" in [held.what for held in ledger.read(pair.lb1.ledger).held]

@@ -21,6 +21,7 @@ from vrrpd.ledger import Ledger
 from vrrpd.model import (
     Config,
     Family,
+    Held,
     Identity,
     Interface,
     IPInterface,
@@ -29,7 +30,7 @@ from vrrpd.model import (
     VirtualAddress,
     VirtualRouter,
 )
-from vrrpd.ports import AddressChange, Announcement, Listener
+from vrrpd.ports import Announcement, Change, Listener
 from vrrpd.runtime import Runtime
 
 R = TypeVar("R")
@@ -205,13 +206,15 @@ class MemoryKernel:
     def shown(self) -> Interface:
         return Interface("eth0", 2, self._node.linked, self._node.mac, tuple(self.addresses))
 
-    def prepare(self, addresses: Sequence[VirtualAddress]) -> None:
-        del addresses
+    def prepare(self, things: Sequence[Held]) -> None:
+        del things
 
-    def apply(self, changes: Sequence[AddressChange]) -> list[int]:
-        return [self._apply(change.address.interface, present=change.present) for change in changes]
+    def apply(self, changes: Sequence[Change]) -> list[int]:
+        return [self._apply(change.thing, present=change.present) for change in changes]
 
-    def _apply(self, interface: IPInterface, *, present: bool) -> int:
+    def _apply(self, thing: Held, *, present: bool) -> int:
+        assert isinstance(thing, VirtualAddress)
+        interface = thing.interface
         if present and self.errno:
             return self.errno
         if present != (interface in self.addresses):
@@ -229,8 +232,8 @@ class MemoryKernel:
         self._node.lan.note([interface.ip])
         self._node.lan.loop.call_soon(self._node.show)
 
-    def deletion(self, address: VirtualAddress) -> bytes:
-        return f"delete {address}".encode()
+    def deletion(self, thing: Held) -> bytes:
+        return f"delete {thing}".encode()
 
 
 class MemoryScripts:

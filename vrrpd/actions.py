@@ -10,6 +10,7 @@ from vrrpd.model import (
     Asked,
     CheckResult,
     Config,
+    Held,
     Identity,
     Instant,
     Interface,
@@ -17,7 +18,6 @@ from vrrpd.model import (
     SyncGroup,
     TrackedFile,
     TrackedProcess,
-    VirtualAddress,
     VirtualRouter,
 )
 from vrrpd.records import Conflict, Fault
@@ -79,9 +79,16 @@ class ProcessesCounted:
 
 @dataclass(frozen=True, slots=True)
 class AddressesApplied:
-    """The kernel's answer: address, whether it was to be present, errno (0: as wanted)."""
+    """The kernel's answer: the thing, whether it was to be present, errno (0: as wanted)."""
 
-    results: tuple[tuple[VirtualAddress, bool, int], ...]
+    results: tuple[tuple[Held, bool, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ThingsLost:
+    """Routes or rules that somebody else has removed."""
+
+    things: tuple[Held, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +144,7 @@ Event: TypeAlias = (
     | FileRead
     | ProcessesCounted
     | AddressesApplied
+    | ThingsLost
     | SendFailed
     | Drain
     | Failover

@@ -205,7 +205,7 @@ def _release(options: argparse.Namespace) -> int:
         return _fail(f"cannot release what {owned.ledger} names: {error}", EXIT_FAILED)
     for line in released.lines:
         print(line)
-    return EXIT_FAILED if released.left.addresses else EXIT_OK
+    return EXIT_FAILED if released.left.held else EXIT_OK
 
 
 def _fail(words: str, code: int) -> int:

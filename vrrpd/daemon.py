@@ -125,7 +125,7 @@ class Daemon:
         runtime = self._runtime = Runtime(loop, self._log)
         with ThreadPoolExecutor(1, "kernel", initializer=_go_realtime) as executor:
             network = RawNetwork(loop, runtime.on_datagrams, runtime.on_announcement, self._log)
-            kernel = NetlinkKernel(loop, runtime.on_interface, self._log)
+            kernel = NetlinkKernel(loop, runtime.on_interface, runtime.on_lost, self._log)
             scripts = PosixScripts(loop)
             book = ledger.Ledger(self._owned.ledger, runtime.masters)
             runtime.connect(network, kernel, scripts, book, executor)

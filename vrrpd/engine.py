@@ -7,10 +7,9 @@ applies a new configuration by difference. A start is a reload from `Config()`, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import TypeAlias, assert_never
 
-from vrrpd import fsm, groups
+from vrrpd import faults, fsm, groups
 from vrrpd.actions import (
     Action,
     AddressAnnounced,
@@ -31,6 +30,7 @@ from vrrpd.actions import (
     RouterAction,
     RunCheck,
     SendFailed,
+    ThingsLost,
     TimePassed,
     Undrain,
 )
@@ -44,9 +44,11 @@ from vrrpd.model import (
     Config,
     Duration,
     Family,
+    Held,
     Identity,
     Instant,
     Interface,
+    IPAddress,
     Subject,
     VirtualAddress,
     VirtualRouter,
@@ -141,6 +143,8 @@ class Engine:
             case AddressesApplied(results):
                 self._addresses_applied(results, now)
                 return []
+            case ThingsLost(things):
+                return self._lost({thing.key for thing in things}, now)
             case AddressAnnounced():
                 return self._address_announced(event, now)
             case ConfigChanged(config, why):
@@ -321,7 +325,7 @@ class Engine:
         match effect:
             case AddAddresses(addresses):
                 self.book.need(record.identity, addresses)
-                if self.book.unconfirmed(record.router.addresses):
+                if self.book.unconfirmed(record.router.held):
                     record.repair.expect(self._patience(record), now)
             case RemoveAddresses(addresses):
                 gone = self.book.drop(record.identity, addresses)
@@ -338,15 +342,16 @@ class Engine:
                 record.counters["sent"] += isinstance(effect, SendAdvertisement)
         return [RouterAction(record.router, effect)]
 
-    def _as_found(self, addresses: tuple[VirtualAddress, ...]) -> tuple[VirtualAddress, ...]:
+    def _as_found(self, things: tuple[Held, ...]) -> tuple[Held, ...]:
         """And what stands in the kernel with another prefix: a predecessor's, whoever that was."""
         others = (
-            replace(address, interface=other, label=None, broadcast=None)
-            for address in addresses
+            VirtualAddress(other, address.device)
+            for address in things
+            if isinstance(address, VirtualAddress) and address.peer is None
             for other in self.surroundings.addresses_on(address.device)
             if other.ip == address.ip and other != address.interface
         )
-        return (*addresses, *others)
+        return (*things, *others)
 
     def _note(self, record: Record, change: StateChanged, now: Instant) -> None:
         old, new = type(change.old).__name__, type(change.new).__name__
@@ -526,19 +531,19 @@ class Engine:
 
     # --- addresses ---
 
-    def _addresses_applied(self, results: tuple[tuple[VirtualAddress, bool, int], ...], now: Instant) -> None:
-        for address, present, error in results:
-            self.book.report(address, present=present, error=error)
-        touched = {address.key for address, _, _ in results}
+    def _addresses_applied(self, results: tuple[tuple[Held, bool, int], ...], now: Instant) -> None:
+        for thing, present, error in results:
+            self.book.report(thing, present=present, error=error)
+        touched = {thing.key for thing, _, _ in results}
         for record in self.records.values():
-            if any(address.key in touched for address in record.router.addresses):
+            if any(thing.key in touched for thing in record.router.held):
                 self._judge_addresses(record, now)
 
     def _judge_addresses(self, record: Record, now: Instant) -> None:
         """All confirmed: well. Some missing: try again soon."""
         if not isinstance(record.state, Master | Resigning):
             return
-        if self.book.unconfirmed(record.router.addresses):
+        if self.book.unconfirmed(record.router.held):
             record.repair.again(now)
             self._arm(record)
         else:
@@ -552,14 +557,14 @@ class Engine:
     def _repair(self, record: Record, now: Instant) -> Actions:
         """Addresses are missing, or were refused some time ago: try again, or give up being Master."""
         record.repair.next_at = None
-        missing, p = self.book.unconfirmed(record.router.addresses), record.parameters
+        missing, p = self.book.unconfirmed(record.router.held), record.parameters
         if p is None or not missing or not isinstance(record.state, Master):
             return []
-        hopeless = record.repair.is_hopeless(now)
-        if hopeless and len(missing) == len(record.router.addresses):
+        ips = {thing.ip for thing in missing if isinstance(thing, VirtualAddress)}
+        due = len(record.router.addresses) + len(record.router.excluded)
+        if record.repair.is_hopeless(now) and due and len(ips) == due:
             return self._refuse_addresses(record, now)
         record.repair.again(now)
-        ips = {address.ip for address in missing}
         frames = tuple(frame for frame in p.announcement if frame.address in ips)
         return [
             RouterAction(record.router, AddAddresses(missing)),
@@ -568,7 +573,7 @@ class Engine:
 
     def _refuse_addresses(self, record: Record, now: Instant) -> Actions:
         """A Master without addresses only keeps others from having them."""
-        error = self.book.error(record.router.addresses)
+        error = self.book.error((*record.router.addresses, *record.router.excluded))
         words = f"the kernel refuses the addresses (errno {error})" if error else "the kernel does not answer"
         record.addresses_refused = Fault(FaultKind.ADDRESSES_REFUSED, record.router.name, words)
         actions = self._refresh(record, now)
@@ -583,21 +588,36 @@ class Engine:
         matters = self.surroundings.show(name, interface)
         changed = self.checks.show(name, interface, now)
         gone = before - set(self.surroundings.addresses_on(name))
-        lost = {address.ip for address in gone if self.book.lost((address.ip, name))}
         actions: Actions = []
-        for record in list(self.records.values()) if matters or lost else ():
-            devices = {record.router.interface, *(a.device for a in record.router.addresses)}
-            if name not in devices:
-                continue
-            if matters:
+        for record in list(self.records.values()) if matters else ():
+            if name in faults.devices(record.router):
                 actions += self._refresh(record, now)
-            if any(a.device == name and a.ip in lost for a in record.router.addresses):
+        if matters or gone:
+            ips = {address.ip for address in gone}
+            lost: set[Key] = {(ip, name) for ip in ips}
+            actions += self._lost(lost.union(self._dropped(ips, name if matters else None)), now)
+        return actions + self._check_changed(changed, now)
+
+    def _dropped(self, gone: set[IPAddress], device: str | None) -> Iterator[Key]:
+        """Routes that the kernel may have dropped without a word: with their source, or with their device."""
+        for record in self.records.values():
+            for route in record.router.routes:
+                if route.source in gone or (device and any(hop.device == device for hop in route.next_hops)):
+                    yield route.key
+
+    def _lost(self, gone: set[Key], now: Instant) -> Actions:
+        """Somebody else has taken these away: they are put back at once, where they are tracked."""
+        tracked = {key for record in self.records.values() for key in _tracked(record.router, gone)}
+        lost = {key for key in tracked if self.book.lost(key)}
+        actions: Actions = []
+        for record in list(self.records.values()) if lost else ():
+            if lost.intersection(_tracked(record.router, gone)):
                 record.counters["addresses_lost"] += 1
                 record.repair.lost(self._patience(record), now)
                 if record.repair.is_due(now):
                     actions += self._repair(record, now)
                 self._arm(record)
-        return actions + self._check_changed(changed, now)
+        return actions
 
     def _config_changed(self, config: Config, why: Why, now: Instant) -> Actions:
         running = bool(self.records)
@@ -636,7 +656,7 @@ class Engine:
     def _index_addresses(self, routers: Iterable[VirtualRouter]) -> None:
         self._by_address = {}
         for router in routers:
-            for address in router.addresses:
+            for address in (*router.addresses, *router.excluded):
                 known = self._by_address.setdefault(address.key, [])
                 if router.identity not in known:
                     known.append(router.identity)
@@ -652,6 +672,13 @@ class Engine:
         record = Record(router, None, since=now, why=STARTED)
         self.records[router.identity] = record
         return self._refresh(record, now)
+
+
+def _tracked(router: VirtualRouter, keys: set[Key]) -> Iterator[Key]:
+    """Those that this router holds, and whose disappearance matters to it."""
+    for thing in router.moving:
+        if thing.is_tracked and thing.key in keys:
+            yield thing.key
 
 
 def _due_at(record: Record) -> Instant | None:

@@ -26,14 +26,15 @@ def deafens(fault: Fault, router: VirtualRouter) -> bool:
     """Nobody on the LAN can hear this router: handing over is impossible."""
     match fault.kind:
         case FaultKind.INTERFACE_MISSING | FaultKind.INTERFACE_DOWN | FaultKind.NO_PRIMARY_ADDRESS:
-            return fault.of == router.interface
+            return fault.of in {router.interface, router.advertising_device}
         case _:
             return False
 
 
 def virtual_addresses(routers: Iterable[VirtualRouter]) -> frozenset[IPAddress]:
     """What no advertisement may come from: an owner's addresses are its own, the others move."""
-    return frozenset(address.ip for router in routers if not router.is_owner for address in router.addresses)
+    movers = (router for router in routers if not router.is_owner)
+    return frozenset(address.ip for router in movers for address in (*router.addresses, *router.excluded))
 
 
 def primary_address(interface: Interface, family: Family, virtual: frozenset[IPAddress]) -> IPAddress | None:
@@ -51,15 +52,31 @@ def primary_address(interface: Interface, family: Family, virtual: frozenset[IPA
 def _of_interfaces(
     router: VirtualRouter, interfaces: Mapping[str, Interface], virtual: frozenset[IPAddress]
 ) -> Iterator[Fault]:
-    for name in sorted({router.interface, *(address.device for address in router.addresses)}):
+    for name in sorted(devices(router)):
         interface = interfaces.get(name)
         if interface is None:
             yield Fault(FaultKind.INTERFACE_MISSING, name, f"there is no interface {name}")
-        elif not interface.up:
+        elif not interface.up and _counts_when_down(router, name):
             yield Fault(FaultKind.INTERFACE_DOWN, name, f"{name} is down")
         elif name == router.interface and primary_address(interface, router.family, virtual) is None:
             which = "IPv4" if router.family is Family.IPV4 else "IPv6 link-local"
             yield Fault(FaultKind.NO_PRIMARY_ADDRESS, name, f"{name} has no {which} address to advertise from")
+
+
+def devices(router: VirtualRouter) -> set[str]:
+    """The interfaces that it cannot do without: where it advertises, and those of what it holds and tracks."""
+    held = (*router.addresses, *router.excluded)
+    found = {router.interface, router.advertising_device, *(a.device for a in held if a.is_tracked)}
+    for route in router.routes:
+        found.update(hop.device for hop in route.next_hops if hop.device is not None and route.is_tracked)
+    return found
+
+
+def _counts_when_down(router: VirtualRouter, name: str) -> bool:
+    """Our macvlan is down while its addresses go; it is the interface below it that counts."""
+    if router.virtual_mac is not None and name == router.virtual_mac.device:
+        return False
+    return router.tracks_interface or name != router.interface
 
 
 def _of_checks(record: Record, checks: Mapping[Subject, Check]) -> Iterator[Fault]:

@@ -12,7 +12,7 @@ from typing import assert_never
 
 from vrrpd import packet
 from vrrpd.grid import next_on_grid
-from vrrpd.model import MILLISECOND, SECOND, Duration, Family, InitialState, Instant, IPAddress, Version, VirtualAddress
+from vrrpd.model import MILLISECOND, SECOND, Duration, Family, Held, InitialState, Instant, IPAddress, Version
 from vrrpd.states import (
     AddAddresses,
     AddressAnnounced,
@@ -190,7 +190,7 @@ def _start(p: Parameters, state: Initialize, why: Why, *, first: bool, now: Inst
         wait = 0 if claims else interval + skew_time(p.router.version, p.priority, interval)
     new = Backup(master_down_at=now + wait, master_adver_interval=interval, heard_at=now)
     # Departure (keepalived's): an address of ours that is here already is a predecessor's.
-    sweep: Effects = () if p.router.is_owner else (RemoveAddresses(p.router.addresses),)
+    sweep: Effects = () if p.router.is_owner else (RemoveAddresses(p.router.let_go),)
     return new, (*sweep, StateChanged(state, new, why))
 
 
@@ -215,7 +215,7 @@ def _backup(p: Parameters, state: Backup, event: Event, now: Instant) -> tuple[S
             new = Initialize()
             return new, (StateChanged(state, new, why),)
         case ParametersChanged(previous):
-            added = _without(p.router.addresses, previous.router.addresses)
+            added = _without(p.router.held, previous.router.held)
             sweep = added and not p.router.is_owner
             return _backup_adapts(p, previous, state), (RemoveAddresses(added),) if sweep else ()
         case Startup() | Resume() | AddressAnnounced() | SendFailed():
@@ -334,7 +334,7 @@ def _become_master(p: Parameters, state: State, why: Why, now: Instant) -> tuple
     )
     return new, (
         SendAdvertisement(p.advertisement),
-        AddAddresses(p.router.addresses),
+        AddAddresses(p.router.held),
         AnnounceAddresses(p.announcement, p.router.announcing.master_repeat),
         StateChanged(state, new, why),
     )
@@ -354,7 +354,7 @@ def _master(p: Parameters, state: Master, event: Event, now: Instant) -> tuple[S
             new = Initialize()
             return new, (
                 SendAdvertisement(p.resignation),
-                RemoveAddresses(p.router.addresses),
+                RemoveAddresses(p.router.let_go),
                 StateChanged(state, new, why),
             )
         case SendFailed(was_retry):
@@ -416,7 +416,7 @@ def _yield_to(p: Parameters, state: Master, event: AdvertisementReceived, now: I
     # Departure: our last word, once our addresses are gone, makes the other one announce again. After a healed split
     # it may never have heard of us, and hosts may hold our MAC.
     farewell: Effects = () if p.router.strict else (BidFarewell(_farewell(p), unless_by=None),)
-    return new, (RemoveAddresses(p.router.addresses), *farewell, StateChanged(state, new, why))
+    return new, (RemoveAddresses(p.router.let_go), *farewell, StateChanged(state, new, why))
 
 
 def _master_adapts(p: Parameters, previous: Parameters, state: Master, now: Instant) -> tuple[State, Effects]:
@@ -428,8 +428,8 @@ def _master_adapts(p: Parameters, previous: Parameters, state: Master, now: Inst
         # Peers still count by the interval that they know.
         known = min(previous.router.advertisement_interval, p.router.advertisement_interval)
         state, effects = _send_soon(p, state, now, known)
-    removed = _without(previous.router.addresses, p.router.addresses)
-    added = _without(p.router.addresses, previous.router.addresses)
+    removed = _without(previous.router.let_go, p.router.held)
+    added = _without(p.router.held, previous.router.held)
     if removed:
         effects = (*effects, RemoveAddresses(removed))
     if added:
@@ -494,7 +494,7 @@ def _resigning(p: Parameters, state: Resigning, event: Event, now: Instant) -> t
             new, effects = _go(p, state, why)
             return new, effects if state.is_said else (SendAdvertisement(p.resignation), *effects)
         case ParametersChanged(previous):
-            removed = _without(previous.router.addresses, p.router.addresses)
+            removed = _without(previous.router.let_go, p.router.held)
             return state, (RemoveAddresses(removed),) if removed else ()
         case Startup() | TakeOver() | SendFailed():
             return state, ()
@@ -564,7 +564,7 @@ def _hand_over(p: Parameters, state: Resigning, heir: str, now: Instant) -> tupl
         )
     heir_at = now if state.heir_at is None else state.heir_at
     farewell = BidFarewell(_farewell(p), heir_at + FAREWELL_AFTER)
-    return new, (RemoveAddresses(p.router.addresses), farewell, StateChanged(state, new, why))
+    return new, (RemoveAddresses(p.router.let_go), farewell, StateChanged(state, new, why))
 
 
 def _farewell(p: Parameters) -> bytes:
@@ -573,7 +573,7 @@ def _farewell(p: Parameters) -> bytes:
 
 def _go(p: Parameters, state: Resigning, why: Why) -> tuple[State, Effects]:
     new = Initialize()
-    return new, (RemoveAddresses(p.router.addresses), StateChanged(state, new, why))
+    return new, (RemoveAddresses(p.router.let_go), StateChanged(state, new, why))
 
 
 def _retreat(p: Parameters, state: Resigning, now: Instant) -> tuple[State, Effects]:
@@ -597,5 +597,5 @@ def _is_higher(theirs: IPAddress, ours: IPAddress) -> bool:
     return int(theirs) > int(ours)
 
 
-def _without(addresses: tuple[VirtualAddress, ...], others: tuple[VirtualAddress, ...]) -> tuple[VirtualAddress, ...]:
-    return tuple(address for address in addresses if address not in others)
+def _without(things: tuple[Held, ...], others: tuple[Held, ...]) -> tuple[Held, ...]:
+    return tuple(thing for thing in things if thing not in others)

@@ -1,4 +1,4 @@
-"""Addresses on their way into the kernel.
+"""Addresses, routes and rules on their way into the kernel.
 
 A turn never waits for the kernel. One batch at a time is applied in a worker thread, because a netlink write works
 inside `send`, under a lock of the kernel; the ledger says so before the kernel does.
@@ -15,9 +15,9 @@ from concurrent.futures import Executor
 from structlog.typing import FilteringBoundLogger
 
 from vrrpd.ledger import Ledger, MasterHere
-from vrrpd.model import Identity, VirtualAddress
-from vrrpd.ports import AddressChange, Kernel
-from vrrpd.wanted import Followup, Results, WantedAddresses
+from vrrpd.model import Held, Identity
+from vrrpd.ports import Change, Kernel
+from vrrpd.wanted import Followup, Results, Wanted
 
 
 class KernelQueue:
@@ -46,7 +46,7 @@ class KernelQueue:
         self._on_results = on_results
         self._on_followup = on_followup
         self._on_idle = on_idle
-        self._wanted = WantedAddresses()
+        self._wanted = Wanted()
         self._ledger_changed = False
         self._worker: asyncio.Task[None] | None = None
 
@@ -55,9 +55,9 @@ class KernelQueue:
         """Nothing waits, and nothing is under way."""
         return self._worker is None
 
-    def want(self, router: Identity, addresses: Iterable[VirtualAddress], *, present: bool) -> None:
+    def want(self, router: Identity, things: Iterable[Held], *, present: bool) -> None:
         """The router wants these to be there, or to be gone."""
-        self._wanted.want(router, addresses, present=present)
+        self._wanted.want(router, things, present=present)
         self._wake()
 
     def follow(self, router: Identity, followup: Followup) -> None:
@@ -77,10 +77,10 @@ class KernelQueue:
     async def _work(self) -> None:
         while self._wanted.is_waiting or self._ledger_changed:
             self._ledger_changed = False
-            changes = [AddressChange(address, present) for address, present in self._wanted.take()]
+            changes = [Change(thing, present) for thing, present in self._wanted.take()]
             masters = self._ledger.masters()
             errors = await self._loop.run_in_executor(self._executor, self._commit, changes, masters)
-            results = tuple((c.address, c.present, error) for c, error in zip(changes, errors, strict=True))
+            results = tuple((c.thing, c.present, error) for c, error in zip(changes, errors, strict=True))
             # First what the results make routers want: it takes back what they were going to say.
             self._on_results(results)
             for router, followup in self._wanted.settle(results):
@@ -88,10 +88,10 @@ class KernelQueue:
         self._worker = None
         self._on_idle()
 
-    def _commit(self, changes: list[AddressChange], masters: tuple[MasterHere, ...]) -> list[int]:
+    def _commit(self, changes: list[Change], masters: tuple[MasterHere, ...]) -> list[int]:
         """In the worker thread: the ledger, the kernel, the ledger."""
         try:
-            self._ledger.expect([c.address for c in changes if c.present], self._kernel.deletion, masters)
+            self._ledger.expect([c.thing for c in changes if c.present], self._kernel.deletion, masters)
         except OSError as error:
             # An address that serves without a ledger beats one that does not serve.
             self._log.error("ledger not written", error=error.strerror)
@@ -99,7 +99,7 @@ class KernelQueue:
             errors = self._kernel.apply(changes)
         except OSError as error:
             errors = [error.errno or errno.EIO] * len(changes)
-        gone = [c.address for c, error in zip(changes, errors, strict=True) if not c.present and not error]
+        gone = [c.thing for c, error in zip(changes, errors, strict=True) if not c.present and not error]
         with contextlib.suppress(OSError):
             self._ledger.forget(gone, masters)
         return errors

@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vrrpd.model import VirtualAddress
+from vrrpd.model import Held
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
-class HeldAddress:
-    """An address that is in the kernel, or may be."""
+class HeldHere:
+    """Something of ours that is in the kernel, or may be."""
 
-    address: str
-    device: str
+    what: str
+    """In words."""
     deletion: str
     """The netlink request, in hexadecimal."""
 
@@ -43,7 +43,8 @@ class MasterHere:
 class Entries:
     """A whole ledger."""
 
-    addresses: tuple[HeldAddress, ...] = ()
+    held: tuple[HeldHere, ...] = ()
+    """In the order in which it was put there."""
     masters: tuple[MasterHere, ...] = ()
 
 
@@ -57,7 +58,7 @@ class Ledger:
     def __init__(self, path: Path, masters: Callable[[], tuple[MasterHere, ...]]) -> None:
         self._path = path
         self._masters = masters
-        self._held: dict[VirtualAddress, HeldAddress] = {}
+        self._held: dict[Held, HeldHere] = {}
         self._written: Entries | None = None
 
     def masters(self) -> tuple[MasterHere, ...]:
@@ -66,23 +67,23 @@ class Ledger:
 
     def expect(
         self,
-        addresses: Iterable[VirtualAddress],
-        deletion: Callable[[VirtualAddress], bytes],
+        things: Iterable[Held],
+        deletion: Callable[[Held], bytes],
         masters: tuple[MasterHere, ...],
     ) -> None:
         """These are about to be added."""
-        for address in addresses:
+        for thing in things:
             try:
-                request = deletion(address)
+                request = deletion(thing)
             except OSError:
-                continue  # There is no such device, so the address cannot get there either.
-            self._held[address] = HeldAddress(str(address.interface), address.device, request.hex())
+                continue  # There is no such device, so it cannot get there either.
+            self._held[thing] = HeldHere(str(thing), request.hex())
         self._write(masters)
 
-    def forget(self, addresses: Iterable[VirtualAddress], masters: tuple[MasterHere, ...]) -> None:
+    def forget(self, things: Iterable[Held], masters: tuple[MasterHere, ...]) -> None:
         """These are gone."""
-        for address in addresses:
-            self._held.pop(address, None)
+        for thing in things:
+            self._held.pop(thing, None)
         self._write(masters)
 
     def _write(self, masters: tuple[MasterHere, ...]) -> None:
@@ -115,7 +116,7 @@ def read(path: Path) -> Entries:
         if content["format"] != FORMAT:
             raise LedgerError(f"{path} has format {content['format']}, this vrrpd writes {FORMAT}")
         return Entries(
-            tuple(HeldAddress(**entry) for entry in content["addresses"]),
+            tuple(HeldHere(**entry) for entry in content["held"]),
             tuple(MasterHere(**entry) for entry in content["masters"]),
         )
     except FileNotFoundError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Protocol
 
-from vrrpd.model import Duration, IPAddress, Script, ScriptResult, VirtualAddress
+from vrrpd.model import Duration, Held, IPAddress, Script, ScriptResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,32 +59,33 @@ class Network(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class AddressChange:
-    """An address that shall be there, or shall not."""
+class Change:
+    """Something that shall be in the kernel, or shall not."""
 
-    address: VirtualAddress
+    thing: Held
     present: bool
 
 
 class Kernel(Protocol):
-    """Addresses and links.
+    """What is held in it, and links.
 
     Built with `on_interface(name, Interface | None)`: called for every interface at start and whenever its
-    index, flags, MAC or addresses changed; None when it is gone.
+    index, flags, MAC or addresses changed; None when it is gone. And with `on_lost(things)`: of the routes and rules
+    that were prepared, those that somebody has removed.
     """
 
-    def prepare(self, addresses: Sequence[VirtualAddress]) -> None:
-        """Encode what will be needed for these addresses, so that a takeover only sends bytes."""
+    def prepare(self, things: Sequence[Held]) -> None:
+        """Encode what will be needed for these, so that a takeover only sends bytes."""
 
-    def apply(self, changes: Sequence[AddressChange]) -> list[int]:
-        """Make it so and return an errno for each, 0 where it is now as wanted.
+    def apply(self, changes: Sequence[Change]) -> list[int]:
+        """Make it so, in this order, and return an errno for each, 0 where it is now as wanted.
 
-        That an address to add is there already, or one to remove is not, is success. Blocks (the kernel works
+        That a thing to add is there already, or one to remove is not, is success. Blocks (the kernel works
         inside the call): it is called in a worker thread, by one caller at a time.
         """
 
-    def deletion(self, address: VirtualAddress) -> bytes:
-        """A complete netlink request that removes this address, for the ledger. ENODEV: OSError."""
+    def deletion(self, thing: Held) -> bytes:
+        """A complete netlink request that removes it, for the ledger. ENODEV: OSError."""
 
 
 class Scripts(Protocol):

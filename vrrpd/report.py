@@ -26,9 +26,12 @@ def problems(router: Json, now: str) -> list[str]:
     if router["state"] in _BAD_STATES:
         found.append("does not run")
     found += [t["words"] for t in router["trackers"] if t["state"] in _BAD_TRACKERS]
-    for address in router["addresses"]:
+    for address in (*router["addresses"], *router["excluded_addresses"]):
         if address["present"] != holds:
             found.append(f"{address['address']} is {'missing' if holds else 'here, and should not be'}")
+    for held in (*router["routes"], *router["rules"]) if holds else ():
+        if not held["present"]:
+            found.append(f"{held['what']} is missing{': ' if held['problem'] else ''}{held['problem']}")
     found += [
         f"{c['peer']} disagrees about {c['field']}"
         for c in router["conflicts"]
@@ -72,6 +75,11 @@ def _router(router: Json, now: str) -> str:
     for address in router["addresses"]:
         where = "present" if address["present"] else "not here"
         lines.append(f"  address {address['address']} dev {address['device']}: {where}")
+    for address in router["excluded_addresses"]:
+        where = "present" if address["present"] else "not here"
+        lines.append(f"  not advertised: {address['address']} dev {address['device']}: {where}")
+    for held in (*router["routes"], *router["rules"]):
+        lines.append(f"  {held['what']}: {'present' if held['present'] else 'not here'}")
     lines += [f"  check {tracker_words(tracker)}" for tracker in router["trackers"]]
     lines += [
         f"  conflict: {c['peer']}: {c['theirs']}, we: {c['ours']} ({c['count']} times, last {_clock(c['last'], now)})"

@@ -35,6 +35,7 @@ from vrrpd.actions import (
     RouterAction,
     RunCheck,
     SendFailed,
+    ThingsLost,
     TimePassed,
     Undrain,
 )
@@ -47,6 +48,7 @@ from vrrpd.model import (
     CheckResult,
     Config,
     Duration,
+    Held,
     Identity,
     Instant,
     Interface,
@@ -130,7 +132,7 @@ class Runtime:
 
     def configure(self, config: Config, why: Why) -> None:
         """Run this configuration; `why` is said of routers that are not in it."""
-        self._kernel.prepare([address for router in config.routers for address in router.addresses])
+        self._kernel.prepare([thing for router in config.routers for thing in router.held])
         self._turn(ConfigChanged(config, why))
         self._listen()
 
@@ -166,6 +168,10 @@ class Runtime:
         self._turn(InterfaceChanged(name, interface))
         self._listen()
 
+    def on_lost(self, things: Sequence[Held]) -> None:
+        """Somebody has removed these routes and rules."""
+        self._turn(ThingsLost(tuple(things)))
+
     def on_datagrams(self, interface: str, packets: Sequence[bytes]) -> None:
         """All that waited in a socket, before any timer has its say."""
         now = self.now()
@@ -190,10 +196,10 @@ class Runtime:
         self._turn(CheckFinished(asked, result))
 
     def _on_results(self, results: Results) -> None:
-        for address, present, error in results:
+        for thing, present, error in results:
             if error:
-                event = "address not added" if present else "address not removed"
-                self._log.error(event, address=str(address), error=os.strerror(error))
+                event = "not added" if present else "not removed"
+                self._log.error(event, what=str(thing), error=os.strerror(error))
         self._turn(AddressesApplied(results))
 
     # --- the turn ---

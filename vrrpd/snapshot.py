@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from vrrpd import fsm, tracking
 from vrrpd.engine import Engine
-from vrrpd.model import MILLISECOND, SECOND, Instant, ScriptResult
+from vrrpd.model import MILLISECOND, SECOND, Instant, Route, Rule, ScriptResult, VirtualAddress
 from vrrpd.packet import DropReason
 from vrrpd.reception import Stray
 from vrrpd.records import Record
@@ -68,10 +69,10 @@ def router(engine: Engine, record: Record, now: Instant, wall: Callable[[Instant
         "preempt": p is not None and fsm.preempts(p),
         "preempt_in_ms": _until(machine.preempt_at, now) if isinstance(machine, Backup) else None,
         "drained": record.drained,
-        "addresses": [
-            {"address": str(a.interface), "device": a.device, "present": _is_present(engine, record, n)}
-            for n, a in enumerate(configured.addresses)
-        ],
+        "addresses": [_address(engine, address) for address in configured.addresses],
+        "excluded_addresses": [_address(engine, address) for address in configured.excluded],
+        "routes": [_held(engine, route) for route in configured.routes],
+        "rules": [_held(engine, rule) for rule in configured.rules],
         "trackers": [_tracker(engine, record, n, now, wall) for n in range(len(configured.trackers))],
         "blocked_by": [fault.words for fault in sorted(record.faults)],
         "notify": [],
@@ -126,10 +127,18 @@ def _master(record: Record, now: Instant) -> Json | None:
     }
 
 
-def _is_present(engine: Engine, record: Record, n: int) -> bool:
-    address = record.router.addresses[n]
+def _address(engine: Engine, address: VirtualAddress) -> Json:
     interface = engine.interfaces.get(address.device)
-    return interface is not None and address.interface in interface.addresses
+    # The kernel shows an address that has a peer with the peer's prefix.
+    prefix = (address.peer or address.interface).network.prefixlen
+    seen = () if interface is None else ((a.ip, a.network.prefixlen) for a in interface.addresses)
+    return {"address": str(address.interface), "device": address.device, "present": (address.ip, prefix) in seen}
+
+
+def _held(engine: Engine, thing: Route | Rule) -> Json:
+    error = engine.book.error((thing,))
+    problem = os.strerror(error) if error else ""
+    return {"what": thing.text or str(thing), "present": engine.book.is_confirmed(thing.key), "problem": problem}
 
 
 def _tracker(engine: Engine, record: Record, n: int, now: Instant, wall: Callable[[Instant], str]) -> Json:

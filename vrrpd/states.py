@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from vrrpd import packet
 from vrrpd.frames import Frame
-from vrrpd.model import Duration, Instant, IPAddress, VirtualAddress, VirtualRouter
+from vrrpd.model import Duration, Held, Instant, IPAddress, VirtualRouter
 from vrrpd.packet import Advertisement
 
 
@@ -251,16 +251,16 @@ class SendAdvertisement:
 
 @dataclass(frozen=True, slots=True)
 class AddAddresses:
-    """Put the addresses on their devices."""
+    """Put the addresses on their devices, and then what moves with them: routes and rules."""
 
-    addresses: tuple[VirtualAddress, ...]
+    addresses: tuple[Held, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveAddresses:
-    """Take the addresses off their devices."""
+    """Take the rules and routes that move with the addresses away, and the addresses off their devices."""
 
-    addresses: tuple[VirtualAddress, ...]
+    addresses: tuple[Held, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,9 +89,9 @@ class Surroundings:
 
     def _announcement(self, router: VirtualRouter) -> list[Frame]:
         frames = []
-        for address in router.addresses:
+        for address in (*router.addresses, *router.excluded):
             interface = self.interfaces.get(address.device)
-            if interface is None:
+            if interface is None or not interface.mac:
                 continue
             if isinstance(address.ip, IPv4Address):
                 content = gratuitous_arp(interface.mac, address.ip)

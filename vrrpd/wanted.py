@@ -1,4 +1,4 @@
-"""Which addresses are wanted in the kernel: newest wins, so it is bounded by the addresses there are."""
+"""What is wanted in the kernel: newest wins, so it is bounded by what there is in the configuration."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from vrrpd.addresses import Key
-from vrrpd.model import Identity, VirtualAddress
+from vrrpd.model import Held, Identity
 from vrrpd.states import AnnounceAddresses, BidFarewell
 
-Results: TypeAlias = tuple[tuple[VirtualAddress, bool, int], ...]
-"""The kernel's answers: address, whether it was to be present, errno (0: as wanted)."""
+Results: TypeAlias = tuple[tuple[Held, bool, int], ...]
+"""The kernel's answers: the thing, whether it was to be present, errno (0: as wanted)."""
 Followup: TypeAlias = AnnounceAddresses | BidFarewell
 """What may only be said once the kernel has done what was wanted before."""
 
 
 @dataclass(slots=True)
 class _Work:
-    touched: set[VirtualAddress] = field(default_factory=set)
+    touched: set[Held] = field(default_factory=set)
     followups: list[Followup] = field(default_factory=list)
 
 
-class WantedAddresses:
-    """Of all routers together: two may want the same address, one after the other.
+class Wanted:
+    """Of all routers together: two may want the same thing, one after the other.
 
     One batch at a time: `take` it, have the kernel do it, `settle` it.
     """
 
     def __init__(self) -> None:
-        self._wanted: dict[VirtualAddress, bool] = {}
+        self._wanted: dict[Held, bool] = {}
         """In the order of the newest request."""
         self._waiting: dict[Identity, _Work] = {}
         self._under_way: dict[Identity, _Work] = {}
@@ -39,14 +39,14 @@ class WantedAddresses:
         """There is something to take."""
         return bool(self._waiting)
 
-    def want(self, router: Identity, addresses: Iterable[VirtualAddress], *, present: bool) -> None:
+    def want(self, router: Identity, things: Iterable[Held], *, present: bool) -> None:
         """The router wants these to be there, or to be gone. What it was going to say of them is taken back."""
-        addresses = tuple(addresses)
-        for address in addresses:
-            self._wanted.pop(address, None)
-            self._wanted[address] = present
-        gone = set() if present else {address.key for address in addresses}
-        self._waiting.setdefault(router, _Work()).touched.update(addresses)
+        things = tuple(things)
+        for thing in things:
+            self._wanted.pop(thing, None)
+            self._wanted[thing] = present
+        gone = set() if present else {thing.key for thing in things}
+        self._waiting.setdefault(router, _Work()).touched.update(things)
         for work in (self._waiting[router], self._under_way.get(router)):
             if work is not None:
                 kept = (f for f in work.followups if not isinstance(f, BidFarewell))
@@ -60,7 +60,7 @@ class WantedAddresses:
         work.followups = [f for f in work.followups if type(f) is not type(followup)] + [followup]
         return True
 
-    def take(self) -> list[tuple[VirtualAddress, bool]]:
+    def take(self) -> list[tuple[Held, bool]]:
         """All that is wanted and not yet under way, in the order of the requests."""
         self._under_way, self._waiting = self._waiting, {}
         changes, self._wanted = list(self._wanted.items()), {}
@@ -68,10 +68,10 @@ class WantedAddresses:
 
     def settle(self, results: Results) -> list[tuple[Identity, Followup]]:
         """The batch is done; what may be said now. An address that could not be added is not announced."""
-        failed = {address for address, _, error in results if error}
+        failed = {thing for thing, _, error in results if error}
         done, self._under_way = self._under_way, {}
         return [
-            (router, _without(followup, {address.key for address in work.touched & failed}))
+            (router, _without(followup, {thing.key for thing in work.touched & failed}))
             for router, work in done.items()
             for followup in work.followups
         ]

@@ -5,9 +5,9 @@ import errno
 import json
 import random
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from ipaddress import IPv4Address, ip_interface
+from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 from typing import Any
 
 import pytest
@@ -15,8 +15,8 @@ from lan import Lan, capturing_log, run
 from pyroute2 import IPRoute
 
 from vrrpd.linux.netlink import NetlinkKernel
-from vrrpd.model import Interface, IPInterface, VirtualAddress
-from vrrpd.ports import AddressChange
+from vrrpd.model import Family, Held, Interface, IPInterface, NextHop, Route, Rule, VirtualAddress
+from vrrpd.ports import Change
 
 
 class Watcher:
@@ -28,7 +28,8 @@ class Watcher:
         self.interfaces: dict[str, Interface] = {}
         self._told = asyncio.Event()
         loop = asyncio.get_running_loop()
-        self.kernel = NetlinkKernel(loop, self._on_interface, log, event_buffer=event_buffer)
+        self.lost: list[Held] = []
+        self.kernel = NetlinkKernel(loop, self._on_interface, self._on_lost, log, event_buffer=event_buffer)
 
     async def until(self, true: Callable[[dict[str, Interface]], bool]) -> None:
         while not true(self.interfaces):
@@ -40,6 +41,10 @@ class Watcher:
 
     async def until_index(self, name: str, index: int) -> None:
         await self.until(lambda seen: name in seen and seen[name].index == index)
+
+    def _on_lost(self, things: Sequence[Held]) -> None:
+        self.lost += things
+        self._told.set()
 
     def _on_interface(self, name: str, interface: Interface | None) -> None:
         self.calls.append((name, interface))
@@ -64,7 +69,7 @@ def a_kernel() -> Iterator[NetlinkKernel]:
     """For what needs no loop that runs."""
     log, _ = capturing_log()
     loop = asyncio.new_event_loop()
-    kernel = NetlinkKernel(loop, lambda _name, _interface: None, log)
+    kernel = NetlinkKernel(loop, lambda _name, _interface: None, lambda _things: None, log)
     try:
         yield kernel
     finally:
@@ -76,12 +81,12 @@ def virtual(interface: str, **more: Any) -> VirtualAddress:
     return VirtualAddress(ip_interface(interface), "eth0", **more)
 
 
-def add(*addresses: VirtualAddress) -> list[AddressChange]:
-    return [AddressChange(address, present=True) for address in addresses]
+def add(*addresses: VirtualAddress) -> list[Change]:
+    return [Change(address, present=True) for address in addresses]
 
 
-def delete(*addresses: VirtualAddress) -> list[AddressChange]:
-    return [AddressChange(address, present=False) for address in addresses]
+def delete(*addresses: VirtualAddress) -> list[Change]:
+    return [Change(address, present=False) for address in addresses]
 
 
 def in_kernel(lan: Lan, node: str = "here") -> dict[str, dict[str, Any]]:
@@ -348,3 +353,44 @@ def test_an_interface_whose_name_is_not_text_does_no_harm() -> None:
     with one_node() as lan:
         lan.run("here", "ip link add name v\udcff type veth peer name peer")
         run(main())
+
+
+ROUTE = Route(Family.IPV4, ip_network("10.50.0.0/16"), next_hops=(NextHop(ip_address("10.7.0.9")),))
+ROUTE6 = Route(Family.IPV6, ip_network("2001:db8:50::/48"), next_hops=(NextHop(None, "eth0"),), table=1000)
+RULE = Rule(Family.IPV4, source=ip_network("10.50.0.0/16"), table=100, preference=77)
+
+
+def test_a_route_or_rule_that_somebody_removes_is_told_and_a_routing_daemons_is_not() -> None:
+    async def main(lan: Lan) -> None:
+        watcher = Watcher()
+        watcher.kernel.start()
+        things = (ROUTE, ROUTE6, RULE)
+        watcher.kernel.prepare(things)
+        assert watcher.kernel.apply([Change(thing, present=True) for thing in things]) == [0, 0, 0]
+        lan.run("here", "ip route add 10.50.0.0/16 via 10.7.0.8 metric 9 proto bird")
+        lan.run("here", "ip route delete 10.50.0.0/16 metric 9")
+        lan.run("here", "ip route delete 10.50.0.0/16")
+        await watcher.until(lambda _seen: watcher.lost == [ROUTE])
+        lan.run("here", "ip -6 route delete 2001:db8:50::/48 table 1000")
+        await watcher.until(lambda _seen: watcher.lost == [ROUTE, ROUTE6])
+        lan.run("here", "ip rule delete preference 77")
+        await watcher.until(lambda _seen: watcher.lost == [ROUTE, ROUTE6, RULE])
+        watcher.kernel.close()
+
+    with one_node() as lan:
+        run(main(lan))
+
+
+def test_when_events_of_routes_were_lost_all_may_be_gone() -> None:
+    async def main(lan: Lan) -> None:
+        watcher = Watcher(event_buffer=4096)
+        watcher.kernel.start()
+        many = [Route(Family.IPV4, ip_network(f"10.50.{n}.0/24"), kind="blackhole") for n in range(200)]
+        watcher.kernel.prepare(many)
+        watcher.kernel.apply([Change(route, present=True) for route in many])
+        lan.run("here", "ip route flush proto keepalived")  # the loop does not run meanwhile
+        await watcher.until(lambda _seen: set(watcher.lost) == set(many))
+        watcher.kernel.close()
+
+    with one_node() as lan:
+        run(main(lan))

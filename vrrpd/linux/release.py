@@ -1,4 +1,4 @@
-"""Give up what the ledger says is ours, without a daemon: addresses first, then priority 0 to the peers."""
+"""Give up what the ledger says is ours, without a daemon: out of the kernel first, then priority 0 to the peers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from vrrpd.ledger import Entries, HeldAddress, MasterHere
+from vrrpd.ledger import Entries, HeldHere, MasterHere
 
 T = TypeVar("T")
 
 VRRP = 112
 _NLMSGERR = struct.Struct("=IHHIIi")
 _REPLY_BYTES = 65536
-_GONE_ALREADY = {0, errno.EADDRNOTAVAIL, errno.ENODEV}
+_GONE_ALREADY = {0, errno.EADDRNOTAVAIL, errno.ENODEV, errno.ESRCH, errno.ENOENT}
+"""Of an address, a device, a route, a rule."""
 _ANSWER_WITHIN_S = 5.0
 
 
@@ -30,19 +31,15 @@ class Released:
 
 
 def release(entries: Entries) -> Released:
-    """Remove every address, then resign for every router that was Master.
+    """Remove everything, the newest first, then resign for every router that was Master.
 
     What could not be removed is in `left`; what could not be sent is only said, since peers notice silence anyway.
     """
     lines: list[str] = []
-    left = tuple(held for held in entries.addresses if not _try(lines, _remove, held, _removed(held)))
+    left = [held for held in reversed(entries.held) if not _try(lines, _remove, held, f"removed {held.what}")]
     for master in entries.masters:
         _try(lines, _resign, master, f"{master.name}: told the others on {master.interface} (priority 0)")
-    return Released(tuple(lines), Entries(addresses=left))
-
-
-def _removed(held: HeldAddress) -> str:
-    return f"removed {held.address} from {held.device}"
+    return Released(tuple(lines), Entries(held=tuple(reversed(left))))
 
 
 def _try(lines: list[str], act: Callable[[T], None], what: T, done: str) -> bool:
@@ -55,7 +52,7 @@ def _try(lines: list[str], act: Callable[[T], None], what: T, done: str) -> bool
     return True
 
 
-def _remove(held: HeldAddress) -> None:
+def _remove(held: HeldHere) -> None:
     """OSError when the kernel refuses; that it is gone already is success."""
     request = bytes.fromhex(held.deletion)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as netlink:

@@ -1,4 +1,4 @@
-"""rtnetlink messages as typed values. pyroute2 is the codec and this is its only importer.
+"""rtnetlink messages as typed values. pyroute2 is the codec; only this and `requests` import it.
 
 It drops keyword arguments that it does not know without a word, and one ENOBUFS ends its sockets for good, so only
 its encoder and decoder are used, with sockets of our own.
@@ -15,14 +15,12 @@ from ipaddress import ip_interface
 from typing import TypeAlias
 
 from pyroute2.netlink import (
-    NLM_F_ACK,
-    NLM_F_CREATE,
     NLM_F_DUMP,
     NLM_F_DUMP_INTR,
-    NLM_F_EXCL,
     NLM_F_REQUEST,
     NLMSG_DONE,
     NLMSG_ERROR,
+    nlmsg,
 )
 from pyroute2.netlink.rtnl import (
     RTM_DELADDR,
@@ -35,76 +33,29 @@ from pyroute2.netlink.rtnl import (
     RTMGRP_IPV6_IFADDR,
     RTMGRP_LINK,
 )
-from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NODAD, IFA_F_SECONDARY, ifaddrmsg
+from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_SECONDARY, ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import IFF_LOWER_UP, IFF_UP, ifinfmsg
 
-from vrrpd.model import IPInterface, VirtualAddress
-
-ADDRESS_PROTOCOL = 112
-"""Our mark on an address (IFA_PROTO, from Linux 5.18 on; iproute2 6.3 shows it). keepalived's is 18."""
+from vrrpd.model import IPInterface
 
 EVENT_GROUPS = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR
 BUFFER_SIZE = 65536
 """For one `recv`: the kernel fills at most half of it."""
 
 _HEADER = struct.Struct("=IHHII")
-_UINT32 = struct.Struct("=I")
 _ERROR = struct.Struct("=i")
-_SEQUENCE_AT = 8
-_INDEX_AT = 20
 _DUMP_ATTEMPTS = 5
 _ANSWER_TIMEOUT_S = 5.0
 _ETHERNET_LIKE = frozenset({1, 772})
 """ARPHRD_ETHER and ARPHRD_LOOPBACK: what has a MAC of six bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class AddressRequests:
-    """What adds and what deletes one address; interface index and sequence number still 0."""
-
-    add: bytes
-    delete: bytes
-
-
-def encode_requests(address: VirtualAddress) -> AddressRequests:
-    ip = str(address.ip)
-    place: list[tuple[str, object]] = [("IFA_LOCAL", ip), ("IFA_ADDRESS", ip)]
-    more: list[tuple[str, object]] = [("IFA_PROTO", ADDRESS_PROTOCOL)]
-    if address.label is not None:
-        more.append(("IFA_LABEL", address.label))
-    if address.broadcast is not None:
-        more.append(("IFA_BROADCAST", str(address.broadcast)))
-    if address.ip.version == 6:  # noqa: PLR2004
-        # Duplicate address detection would fail while the old Master still has it.
-        more.append(("IFA_FLAGS", IFA_F_NODAD))
-    return AddressRequests(
-        add=_encode_address(address, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, place + more),
-        delete=_encode_address(address, RTM_DELADDR, 0, place),
-    )
-
-
-def _encode_address(address: VirtualAddress, kind: int, flags: int, attributes: list[tuple[str, object]]) -> bytes:
-    message = ifaddrmsg()
-    message["family"] = socket.AF_INET if address.ip.version == 4 else socket.AF_INET6  # noqa: PLR2004
-    message["prefixlen"] = address.interface.network.prefixlen
-    message["scope"] = address.scope
-    message["attrs"] = attributes
-    return _encode(message, kind, flags | NLM_F_ACK)
-
-
-def _encode(message: ifaddrmsg | ifinfmsg, kind: int, flags: int) -> bytes:
+def encode(message: nlmsg, kind: int, flags: int) -> bytes:
+    """A request, sequence number 0."""
     message["header"]["type"] = kind
     message["header"]["flags"] = flags | NLM_F_REQUEST
     message.encode()
     return bytes(message.data)
-
-
-def addressed(request: bytes, index: int, sequence: int = 0) -> bytes:
-    """An address request with the two things in it that differ from one use to the next."""
-    copy = bytearray(request)
-    _UINT32.pack_into(copy, _INDEX_AT, index)
-    _UINT32.pack_into(copy, _SEQUENCE_AT, sequence)
-    return bytes(copy)
 
 
 def messages(datagram: bytes) -> Iterator[tuple[int, int, int, bytes]]:
@@ -202,8 +153,8 @@ def _decode_address(kind: int, message: bytes) -> Change:
 def dump() -> list[tuple[int, bytes]]:
     """Type and message of every link, then of every address, each as one consistent list."""
     with open_socket() as sock:
-        links = _dump_kind(sock, _encode(ifinfmsg(), RTM_GETLINK, NLM_F_DUMP))
-        return links + _dump_kind(sock, _encode(ifaddrmsg(), RTM_GETADDR, NLM_F_DUMP))
+        links = _dump_kind(sock, encode(ifinfmsg(), RTM_GETLINK, NLM_F_DUMP))
+        return links + _dump_kind(sock, encode(ifaddrmsg(), RTM_GETADDR, NLM_F_DUMP))
 
 
 def _dump_kind(sock: socket.socket, request: bytes) -> list[tuple[int, bytes]]:

@@ -6,7 +6,7 @@ RFC 5798's (section 6.1); keepalived's name for a thing is in its docstring wher
 
 from vrrpd.model.config import Config, LinkDelay, Pacing, Process, SyncGroup, TrackGroup
 from vrrpd.model.facts import Answer, CheckResult, Interface, ScriptResult
-from vrrpd.model.kernel import FOREVER, NextHop, Route, Rule, VirtualAddress
+from vrrpd.model.kernel import FOREVER, MAIN_TABLE, Held, NextHop, Route, Rule, VirtualAddress
 from vrrpd.model.routers import (
     NO_AUTHENTICATION,
     Announcing,
@@ -58,6 +58,7 @@ __all__ = [
     "INTERVAL_MAX_V3",
     "IPV4_GROUP",
     "IPV6_GROUP",
+    "MAIN_TABLE",
     "MICROSECOND",
     "MILLISECOND",
     "NO_AUTHENTICATION",
@@ -75,6 +76,7 @@ __all__ = [
     "Duration",
     "Family",
     "Fifo",
+    "Held",
     "IPAddress",
     "IPInterface",
     "IPNetwork",

@@ -1,12 +1,15 @@
-"""What moves in the kernel with a Master, or stays there while the daemon runs: addresses, routes, rules."""
+"""What is held in the kernel, by a Master or while the daemon runs: addresses, routes, rules, and what they need."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
+from typing import TypeAlias
 
 from vrrpd.model.units import Family, IPAddress, IPInterface, IPNetwork
 
+MAIN_TABLE = 254
+"""RT_TABLE_MAIN."""
 FOREVER = (1 << 32) - 1
 """A lifetime without end, as netlink has it (INFINITY_LIFE_TIME)."""
 
@@ -49,6 +52,13 @@ class VirtualAddress:
         """Who owns what is decided by (address, device)."""
         return (self.interface.ip, self.device)
 
+    @property
+    def bare(self) -> VirtualAddress:
+        """As the kernel has it: without what only we know of it."""
+        if self.is_tracked and self.track_group is None:
+            return self
+        return replace(self, is_tracked=True, track_group=None)
+
     def __str__(self) -> str:
         return f"{self.interface} dev {self.device}"
 
@@ -75,7 +85,7 @@ class Route:
     """unicast, blackhole, unreachable, prohibit, throw, local, broadcast, multicast, anycast, nat."""
     source: IPAddress | None = None
     next_hops: tuple[NextHop, ...] = ()
-    table: int = 254
+    table: int = MAIN_TABLE
     scope: int | None = None
     """None: as the kernel and `ip route` choose it."""
     metric: int | None = None
@@ -90,6 +100,24 @@ class Route:
     track_group: str | None = None
     text: str = ""
     """As written, for people."""
+
+    @property
+    def key(self) -> Route:
+        """Who owns what is decided by all that the kernel knows of it."""
+        return self.bare
+
+    @property
+    def bare(self) -> Route:
+        """As the kernel has it: without what only we know of it."""
+        if self.is_tracked and self.track_group is None and not self.text:
+            return self
+        return replace(self, is_tracked=True, track_group=None, text="")
+
+    def __str__(self) -> str:
+        kind = "" if self.kind == "unicast" else f"{self.kind} "
+        ways = [f" via {hop.gateway}" if hop.gateway else f" dev {hop.device}" for hop in self.next_hops]
+        table = "" if self.table == MAIN_TABLE else f" table {self.table}"
+        return f"route {kind}{self.destination}{''.join(ways)}{table}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +151,26 @@ class Rule:
     track_group: str | None = None
     text: str = ""
     """As written, for people."""
+
+    @property
+    def key(self) -> Rule:
+        """Who owns what is decided by all that the kernel knows of it."""
+        return self.bare
+
+    @property
+    def bare(self) -> Rule:
+        """As the kernel has it: without what only we know of it."""
+        if self.is_tracked and self.track_group is None and not self.text:
+            return self
+        return replace(self, is_tracked=True, track_group=None, text="")
+
+    def __str__(self) -> str:
+        preference = "" if self.preference is None else f" {self.preference}"
+        source = "all" if self.source is None else str(self.source)
+        destination = "" if self.destination is None else f" to {self.destination}"
+        target = self.action if self.table is None else f"lookup {self.table}"
+        return f"rule{preference} from {source}{destination} {target}"
+
+
+Held: TypeAlias = VirtualAddress | Route | Rule
+"""What can be held in the kernel. Its `key` says whose it is; `bare` is what the kernel knows of it."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
-from vrrpd.model.kernel import Route, Rule, VirtualAddress
+from vrrpd.model.kernel import Held, Route, Rule, VirtualAddress
 from vrrpd.model.telling import NO_NOTIFICATION, Notification
 from vrrpd.model.units import (
     CENTISECOND,
@@ -202,6 +202,23 @@ class VirtualRouter:
     def identity(self) -> Identity:
         """Same identity, other parameters: a reload keeps the router's state."""
         return Identity(self.advertising_device, self.family, self.vrid)
+
+    @property
+    def moving(self) -> tuple[Held, ...]:
+        """What moves with it, as written, in the order in which a Master takes it: routes need the addresses."""
+        return (*self.addresses, *self.excluded, *self.routes, *self.rules)
+
+    @property
+    def held(self) -> tuple[Held, ...]:
+        """The same as the kernel has it."""
+        return tuple(thing.bare for thing in self.moving)
+
+    @property
+    def let_go(self) -> tuple[Held, ...]:
+        """The same in the order in which it is given up: rules, routes, addresses."""
+        held = self.held
+        addresses = len(self.addresses) + len(self.excluded)
+        return (*reversed(held[addresses:]), *held[:addresses])
 
     @property
     def advertising_device(self) -> str:

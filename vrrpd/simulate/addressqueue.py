@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeAlias
 
-from vrrpd.model import Identity, VirtualAddress
-from vrrpd.wanted import Followup, Results, WantedAddresses
+from vrrpd.model import Held, Identity
+from vrrpd.wanted import Followup, Results, Wanted
 
-Changes: TypeAlias = list[tuple[VirtualAddress, bool]]
+Changes: TypeAlias = list[tuple[Held, bool]]
 
 
 class Owner(Protocol):
@@ -36,11 +36,11 @@ class AddressQueue:
     def __init__(self, owner: Owner) -> None:
         self.idle = True
         self._owner = owner
-        self._wanted = WantedAddresses()
+        self._wanted = Wanted()
 
-    def want(self, router: Identity, addresses: Iterable[VirtualAddress], *, present: bool) -> None:
+    def want(self, router: Identity, things: Iterable[Held], *, present: bool) -> None:
         """The router wants these to be there, or to be gone."""
-        self._wanted.want(router, addresses, present=present)
+        self._wanted.want(router, things, present=present)
         if self.idle:
             self.idle = False
             self._owner.soon(self._begin)

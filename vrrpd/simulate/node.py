@@ -10,6 +10,7 @@ from vrrpd.model import (
     Asked,
     CheckResult,
     Duration,
+    Held,
     Instant,
     Interface,
     IPAddress,
@@ -215,9 +216,12 @@ class Node:
 
     def apply(self, changes: Changes) -> Results:
         """Make it so at once."""
-        results = []
+        results: list[tuple[Held, bool, int]] = []
         touched = set()
         for address, present in changes:
+            if not isinstance(address, VirtualAddress):
+                results.append((address, present, 0))
+                continue
             addresses = self.ports[address.device].addresses
             error = self.kernel_errno if present and address.ip not in addresses else 0
             if present and not error and address.ip not in addresses:
