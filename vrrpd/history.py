@@ -86,25 +86,23 @@ def read(path: Path) -> Iterator[Event]:
 
 def follow(path: Path, wait: Callable[[], None]) -> Iterator[Event]:
     """What is added from now on, without end; `wait` is called when there is nothing new."""
-    file = _end_of(path)
-    while True:
-        yield from events(file) if file is not None else ()
-        if file is None or not _is_still(path, file):
-            # It has been put aside, and a new one begins.
-            file = _beginning_of(path)
-        wait()
+    with contextlib.ExitStack() as opened:
+        file = _open(path, opened)
+        if file is not None:
+            file.seek(0, os.SEEK_END)
+        while True:
+            yield from events(file or ())
+            if file is None or not _is_still(path, file):
+                # It has been put aside, and a new one begins.
+                opened.close()
+                file = _open(path, opened)
+                yield from events(file or ())
+            wait()
 
 
-def _end_of(path: Path) -> BinaryIO | None:
-    file = _beginning_of(path)
-    if file is not None:
-        file.seek(0, os.SEEK_END)
-    return file
-
-
-def _beginning_of(path: Path) -> BinaryIO | None:
+def _open(path: Path, opened: contextlib.ExitStack) -> BinaryIO | None:
     with contextlib.suppress(FileNotFoundError):
-        return path.open("rb")
+        return opened.enter_context(path.open("rb"))
     return None
 
 

@@ -82,6 +82,10 @@ class Journal:
         """One entry."""
         self._socket.send(content)
 
+    def close(self) -> None:
+        """No more."""
+        self._socket.close()
+
 
 class _Writer:
     """The end of structlog's chain. What finds no room is counted and dropped."""
