@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from driver import Moment, Node, guide_node
@@ -19,25 +17,18 @@ S = 1_000_000_000
 
 
 class Recorded(Node):
-    """A node with a recorder before its engine."""
-
-    recorder: Recorder | None = None
-    heard: list[Moment]
+    """A node with a recorder before its engine, once it has begun."""
 
     def begin(self) -> None:
-        self.recorder, self.heard = Recorder(self.engine), []
+        self.recorder = Recorder(self.engine)
 
     def tell(self, event: Event) -> list[Action]:
-        return self._noted("handle", (event,), lambda: super(Recorded, self).tell(event))
+        if not hasattr(self, "recorder"):
+            return super().tell(event)
+        return self._take(self.recorder.handle(event, self.now))
 
     def hear_packet(self, packet: bytes, name: str = "eth0") -> list[Action]:
-        return self._noted("receive", (name, packet), lambda: super(Recorded, self).hear_packet(packet, name))
-
-    def _noted(self, method: str, arguments: tuple[Any, ...], act: Callable[[], list[Action]]) -> list[Action]:
-        if self.recorder is None:
-            return act()
-        self.recorder.note(self.now, method, *arguments)
-        return act()
+        return self._take(self.recorder.receive(name, packet, self.now))
 
 
 def incident() -> tuple[Recorded, list[Moment]]:
@@ -56,7 +47,6 @@ def incident() -> tuple[Recorded, list[Moment]]:
 
 
 def lines(node: Recorded) -> list[str]:
-    assert node.recorder is not None
     return list(node.recorder.lines())
 
 
@@ -108,7 +98,6 @@ def test_a_wrong_password_is_wrong_in_the_replay_too() -> None:
 def test_two_segments_are_kept_and_the_older_one_is_the_beginning() -> None:
     node = Recorded(guide(100), scripts=(HAPROXY,))
     node.begin()
-    assert node.recorder is not None
     node.run(10 * S)
     node.recorder.turn_over()
     node.run(20 * S)
@@ -125,7 +114,7 @@ def test_it_is_bounded_when_nobody_turns_it_over() -> None:
     recorder = Recorder(guide_node().engine)
     packet = ipv4(message(99), THEIRS)
     for now in range(3 * EVENTS_MAX):
-        recorder.note(now, "receive", "eth0", packet)
+        recorder.receive("eth0", packet, now)
     assert recorder.is_full
     assert sum(1 for _ in recorder.lines()) == 2 + 2 * EVENTS_MAX
 

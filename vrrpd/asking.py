@@ -135,6 +135,31 @@ def log_level(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+# --- recordings ---
+
+
+def record(options: argparse.Namespace) -> int:
+    """`vrrpd record`: what the daemon was told last, in a file to replay."""
+    answer = _ask(options, {"command": "record"}, RELOAD_TIMEOUT_S)
+    print(json.dumps(answer, indent=2) if options.json else answer["file"])
+    return EXIT_OK
+
+
+def replay(options: argparse.Namespace) -> int:
+    """`vrrpd replay FILE`: 1 when the file is no recording."""
+    from vrrpd import record, transcript
+
+    try:
+        with options.file.open(encoding="ascii") as lines:
+            for line in transcript.lines(record.replay(lines)):
+                print(line)
+    except (OSError, UnicodeDecodeError) as error:
+        raise _FailedError(f"cannot read {options.file}: {error}", EXIT_FAILED) from None
+    except record.RecordingError as error:
+        raise _FailedError(f"{options.file}: {error}", EXIT_FAILED) from None
+    return EXIT_OK
+
+
 # --- events ---
 
 

@@ -119,6 +119,11 @@ def _add_asking(commands: argparse._SubParsersAction[_Parser]) -> None:
     failover = add("failover", "make another node Master, until that one goes")
     failover.add_argument("name", metavar="NAME", help="a virtual router that is Master here")
 
+    add("record", "write down what the daemon was told last: an incident, to look at in peace")
+    replay = commands.add_parser("replay", help="what a recording says happened, through the same state machine")
+    replay.add_argument("file", type=Path, metavar="FILE", help="what `vrrpd record` has written")
+    replay.set_defaults(run=_asking("replay"))
+
     level = add("log-level", "how much the daemon logs, until it ends")
     level.add_argument("level", choices=("debug", "info", "warning", "error"))
 

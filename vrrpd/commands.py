@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,6 +18,7 @@ from vrrpd.actions import Drain, Failover, Undrain
 from vrrpd.config.load import Loaded
 from vrrpd.control import Json, RefusedError
 from vrrpd.model import SECOND
+from vrrpd.record import Recorder
 from vrrpd.records import Record
 from vrrpd.runtime import Runtime
 from vrrpd.states import Initialize, Master, Resigning
@@ -37,6 +39,7 @@ class Commands:
         load: Callable[[], Awaitable[Loaded]],
         apply: Callable[[Loaded], bool],
         persisted: Path,
+        recording: Path,
         log: FilteringBoundLogger,
     ) -> None:
         self._runtime = runtime
@@ -44,6 +47,7 @@ class Commands:
         self._load = load
         self._apply = apply
         self._persisted = persisted
+        self._recording = recording
         self._log = log
 
     async def answer(self, request: Json, uid: int) -> Json:
@@ -64,6 +68,8 @@ class Commands:
                 return self._resume(request)
             case "log-level":
                 return self._log_level(request)
+            case "record":
+                return await self.record()
             case other:
                 raise RefusedError(f"there is no command {other!r:.40}")
 
@@ -164,6 +170,17 @@ class Commands:
         except OSError as error:
             raise RefusedError(f"cannot write {self._persisted}: {error.strerror}; a restart will forget it") from error
 
+    # --- recording ---
+
+    async def record(self) -> Json:
+        """Write down what the engine was told last, in a thread."""
+        write = partial(_write_recording, self._recording, self._runtime.recorder)
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, write)
+        except OSError as error:
+            raise RefusedError(f"cannot write {self._recording}: {error.strerror}") from error
+        return {"file": str(self._recording)}
+
     # --- logging ---
 
     def _log_level(self, request: Json) -> Json:
@@ -172,6 +189,15 @@ class Commands:
             raise RefusedError(f"a log level is one of {', '.join(logs.LEVELS)}")
         logs.set_level(level)
         return {"level": level}
+
+
+def _write_recording(path: Path, recorder: Recorder) -> None:
+    """Replace the file in one step; only its owner may read it. OSError."""
+    new = path.with_suffix(".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.writelines(f"{line}\n" for line in recorder.lines())
+    new.replace(path)
 
 
 def _describe(record: Record, *, succeeded: bool) -> Json:

@@ -11,8 +11,11 @@ import signal
 import socket
 import sys
 import time
+import traceback
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
@@ -116,7 +119,8 @@ class Daemon:
         self._started_ns = time.time_ns()
         self._stopped = asyncio.Event()
         self._stopping = False
-        self._reloads: set[asyncio.Task[None]] = set()
+        self._has_recorded_defect = False
+        self._tasks: set[asyncio.Task[object]] = set()
 
     async def run(self, loaded: Loaded) -> int:
         """From the first configuration to the last address given back."""
@@ -130,7 +134,11 @@ class Daemon:
             book = ledger.Ledger(self._owned.ledger, runtime.masters)
             runtime.connect(network, kernel, scripts, book, executor)
             runtime.on_idle = self._on_idle
-            commands = Commands(runtime, self._facts, self._load, self._apply, self._owned.drained, self._log)
+            owned = self._owned
+            commands = Commands(
+                runtime, self._facts, self._load, self._apply, owned.drained, owned.recording, self._log
+            )
+            loop.set_exception_handler(lambda _, context: self._on_defect(commands, context))
             control = ControlServer(self._owned.socket, commands.answer, self._log)
             web = None if self._web is None else WebServer(self._web, commands.status, self._log)
             try:
@@ -179,12 +187,24 @@ class Daemon:
         if self._stopping:
             self._stopped.set()
 
+    def _on_defect(self, commands: Commands, context: dict[str, Any]) -> None:
+        """An error of our own: what led to it is worth more than the daemon's pride, which goes on."""
+        error = context.get("exception")
+        where = "".join(traceback.format_exception(error)) if error is not None else ""
+        self._log.error("defect in vrrpd", problem=f"{context['message']}: {error!r}", traceback=where)
+        if not self._has_recorded_defect:
+            self._has_recorded_defect = True
+            self._run_beside(commands.record())
+
     # --- reload ---
 
     def _reload_by_signal(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._reload())
-        self._reloads.add(task)
-        task.add_done_callback(self._reloads.discard)
+        self._run_beside(self._reload())
+
+    def _run_beside(self, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _reload(self) -> None:
         self._apply(await self._load())

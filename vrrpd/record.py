@@ -28,7 +28,7 @@ from typing import Any, Final, TypeAlias
 
 from vrrpd import actions
 from vrrpd.engine import Engine
-from vrrpd.frames import internet_checksum
+from vrrpd.frames import Datagram, internet_checksum
 from vrrpd.model import Authentication, AuthenticationType, Config, Instant, Version
 
 FORMAT = 1
@@ -60,7 +60,7 @@ class RecordingError(Exception):
 
 
 class Recorder:
-    """Stands before an engine and keeps what it is told. Bounded: two segments of EVENTS_MAX events."""
+    """Stands before an engine, has its methods, and keeps what it is told: two segments of EVENTS_MAX events."""
 
     def __init__(self, recorded: Engine) -> None:
         self._engine = recorded
@@ -68,8 +68,22 @@ class Recorder:
         self._events: list[Entry] = []
         self._before: tuple[Any, list[Entry]] | None = None
 
-    def note(self, now: Instant, method: str, *arguments: Any) -> None:
-        """Call it before the engine's method of that name."""
+    def handle(self, event: actions.Event, now: Instant) -> list[actions.Action]:
+        """`Engine.handle`."""
+        self._note(now, "handle", (event,))
+        return self._engine.handle(event, now)
+
+    def receive(self, interface: str, packet: bytes, now: Instant) -> list[actions.Action]:
+        """`Engine.receive`."""
+        self._note(now, "receive", (interface, packet))
+        return self._engine.receive(interface, packet, now)
+
+    def receive_ipv6(self, interface: str, datagram: Datagram, now: Instant) -> list[actions.Action]:
+        """`Engine.receive_ipv6`."""
+        self._note(now, "receive_ipv6", (interface, datagram))
+        return self._engine.receive_ipv6(interface, datagram, now)
+
+    def _note(self, now: Instant, method: str, arguments: tuple[Any, ...]) -> None:
         if len(self._events) < 2 * EVENTS_MAX:
             self._events.append((now, method, arguments))
 
@@ -79,7 +93,7 @@ class Recorder:
         return len(self._events) >= EVENTS_MAX
 
     def turn_over(self) -> None:
-        """Begin a new segment at the engine as it is. Takes some 20 microseconds a virtual router."""
+        """Begin a new segment at the engine as it is."""
         self._before = (self._base, self._events)
         self._base, self._events = frozen_copy(self._engine), []
 

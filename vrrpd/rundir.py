@@ -21,6 +21,7 @@ class RuntimeDirectory:
         self.ledger = path / "ledger.json"
         self.socket = path / "control.sock"
         self.events = path / "events.jsonl"
+        self.recording = path / "recording.jsonl"
         self.drained = path / "drained.json"
         self._lock = path / "lock"
         self._descriptor: int | None = None

@@ -43,6 +43,7 @@ from vrrpd.engine import Engine
 from vrrpd.kernelwork import KernelQueue
 from vrrpd.ledger import Ledger, MasterHere
 from vrrpd.model import (
+    MILLISECOND,
     SECOND,
     Asked,
     CheckResult,
@@ -57,6 +58,7 @@ from vrrpd.model import (
     VirtualRouter,
 )
 from vrrpd.ports import Announcement, Kernel, Listener, Network, Scripts
+from vrrpd.record import Recorder
 from vrrpd.records import Record
 from vrrpd.states import (
     AddAddresses,
@@ -70,6 +72,9 @@ from vrrpd.states import (
     Why,
 )
 from vrrpd.wanted import Followup, Results
+
+CHECKPOINT_TAKES: Duration = 20 * MILLISECOND
+"""More than the recorder's copy of a thousand virtual routers."""
 
 
 @dataclass(slots=True)
@@ -97,6 +102,7 @@ class Runtime:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, log: FilteringBoundLogger) -> None:
         self.engine = Engine()
+        self.recorder = Recorder(self.engine)
         self.lag_max: Duration = 0
         """The latest that a timer has fired."""
         self.takeovers = Takeovers()
@@ -176,7 +182,7 @@ class Runtime:
         """All that waited in a socket, before any timer has its say."""
         now = self.now()
         for packet in packets:
-            self._apply(self.engine.receive(interface, packet, now))
+            self._apply(self.recorder.receive(interface, packet, now))
         self._rearm()
 
     def on_announcement(self, announcement: Announcement) -> None:
@@ -189,7 +195,7 @@ class Runtime:
         now = max(self.now(), self._timer_at)
         self.lag_max = max(self.lag_max, now - self._timer_at)
         self._timer = None
-        self._apply(self.engine.handle(TimePassed(), now))
+        self._apply(self.recorder.handle(TimePassed(), now))
         self._rearm()
 
     def _on_check_finished(self, asked: Asked, result: CheckResult) -> None:
@@ -205,7 +211,7 @@ class Runtime:
     # --- the turn ---
 
     def _turn(self, event: Event) -> None:
-        self._apply(self.engine.handle(event, self.now()))
+        self._apply(self.recorder.handle(event, self.now()))
         self._rearm()
 
     def _rearm(self) -> None:
@@ -214,6 +220,8 @@ class Runtime:
             if not waiter.done() and is_so():
                 waiter.set_result(None)
         deadline = self.engine.deadline()
+        if self.recorder.is_full and (deadline is None or deadline - self.now() > CHECKPOINT_TAKES):
+            self.recorder.turn_over()
         if deadline is None:
             return
         if self._timer is not None:

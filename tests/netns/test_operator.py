@@ -7,6 +7,7 @@ from typing import Any
 
 from worlds import GUIDE, LB2, VIP, cli, site
 
+from vrrpd.lab.daemons import vrrpd
 from vrrpd.lab.node import Node
 
 WITHOUT_CHECK = GUIDE[: GUIDE.index("    track_script")] + "}\n"
@@ -157,3 +158,35 @@ def test_the_log_level_moves_while_the_daemon_runs() -> None:
         lines(here.lb1, "reload")
         said = [json.loads(line) for line in here.lb1.log.read_text(encoding="utf-8")[silent_from:].splitlines()]
         assert [event["event"] for event in said if event["event"] == "reloaded"] == ["reloaded"]
+
+
+def test_an_incident_is_recorded_and_replayed_without_its_password() -> None:
+    with site() as here:
+        here.start_pair()
+        lines(here.lb1, "drain")
+        here.until_served_by(here.lb2)
+        (file,) = lines(here.lb1, "record")
+        recording = here.lb1.directory / "vrrpd" / "recording.jsonl"
+        assert file == "/run/vrrpd/recording.jsonl"
+        assert recording.stat().st_mode & 0o777 == 0o600
+        assert b"passwd".hex() not in recording.read_text(encoding="ascii")
+        story = [line[14:] for line in here.lb1.run(*vrrpd("replay", file)).splitlines() if "->" in line]
+        assert [line.split(":")[1] for line in story] == [
+            " INITIALIZE -> BACKUP",
+            " BACKUP -> MASTER",
+            " MASTER -> RESIGNING",
+            " RESIGNING -> BACKUP",
+        ]
+        assert story[-1] == f"R1: RESIGNING -> BACKUP: drained by an operator, handed over to {LB2}"
+
+
+def test_only_root_may_change_anything() -> None:
+    with site() as here:
+        here.start_haproxy(here.lb1)
+        here.start(here.lb1)
+        here.until_served_by(here.lb1)
+        (here.lb1.directory / "vrrpd" / "control.sock").chmod(0o666)
+        as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        done = here.lb1.call(*as_nobody, *cli("drain"))
+        assert (done.returncode, done.stderr) == (1, "vrrpd: only root, or who runs vrrpd, may drain\n")
+        assert here.lb1.call(*as_nobody, *cli("status", "--json")).returncode == 0
