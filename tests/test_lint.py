@@ -156,7 +156,9 @@ def test_a_small_weight_is_explained_with_the_priority_that_a_peer_needs(
     router = replace(PLAIN, priority=priority, trackers=(Tracker("chk", weight),))
     (found,) = advice(Config(routers=(router,), scripts=(CHECK,)))
     assert found.code == "small-weights"
-    assert f"from {good} to {bad} at most: only a peer whose priority is above {bad} takes over" in found.message
+    assert f"from {good} to {bad} at most: only a peer with priority {bad + 1} or more takes over" in found.message
+    (found,) = advice(Config(routers=(replace(router, resigns_when_worse=True),)))
+    assert f"only a peer with priority {bad} or more takes over" in found.message, "it hands over to an equal one"
 
 
 def test_weights_are_small_together_and_not_spoken_of_where_files_are_compared() -> None:

@@ -70,7 +70,14 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(run=_run)
 
     check = commands.add_parser("check", help="say what is wrong with a configuration")
-    check.add_argument("-f", "--file", type=Path, action="append", metavar="FILE", help=f"default: {_file_words()}")
+    check.add_argument(
+        "-f",
+        "--file",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help=f"default: {_file_words()}; several: the nodes of one cluster",
+    )
     check.add_argument("--json", action="store_true", help="print JSON")
     check.add_argument("--strict", action="store_true", help="exit 2 on a warning or advice")
     check.add_argument("--offline", action="store_true", help="not on the node: do not look for interfaces and scripts")
@@ -182,14 +189,17 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from vrrpd import check
-    from vrrpd.config.load import load
+    from vrrpd.config.load import load, load_nodes
     from vrrpd.config.node import Offline
     from vrrpd.linux.node import ThisNode
 
+    first, *more = options.file or [_default_file()]
     node = Offline() if options.offline else ThisNode()
-    files = [load(path, node) for path in options.file or [_default_file()]]
+    files = load_nodes([first, *more]) if more else (load(first, node),)
     found = [diagnostic for file in files for diagnostic in file.diagnostics]
     sys.stdout.write(check.as_json(files) + "\n" if options.json else check.render(found))
+    if not options.json and (options.offline or more):
+        print("not looked for: this node's interfaces, users and scripts")
     return check.exit_code(found, strict=options.strict)
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from os import PathLike
+from pathlib import PurePath
 
+from vrrpd.config.compare import compare
 from vrrpd.config.diagnostics import Diagnostic, Findings, Severity, Spot, in_order, printable
 from vrrpd.config.keywords import build
 from vrrpd.config.lint import Subject, lint
-from vrrpd.config.node import Node
+from vrrpd.config.node import Node, Offline
 from vrrpd.config.places import Places
 from vrrpd.config.syntax import MAX_FILE_BYTES, parse
 from vrrpd.model import Config
@@ -28,6 +31,8 @@ class Loaded:
     path: str
     config: Config
     diagnostics: tuple[Diagnostic, ...]
+    subject: Subject | None = field(default=None, compare=False, repr=False)
+    """For a comparison with the other nodes; a file that is read alone keeps nothing of its text."""
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -55,9 +60,27 @@ def load(path: str | PathLike[str], node: Node, *, alone: bool = True) -> Loaded
     broken = any(found.severity is Severity.ERROR for found in parsed.diagnostics + built.diagnostics)
     if not built.config.routers and not broken:
         findings.warning(Spot(name), "no-router", "no virtual router is configured: nothing will be done")
-    advice = lint(Subject(built.config, Places(parsed.statements, name), node, alone))
-    found = in_order(parsed.diagnostics + built.diagnostics + advice + findings.all())
-    return Loaded(name, built.config, _with_text(found, text))
+    subject = Subject(built.config, Places(parsed.statements, name), node, alone)
+    found = in_order(parsed.diagnostics + built.diagnostics + lint(subject) + findings.all())
+    return Loaded(name, built.config, _with_text(found, text), None if alone else subject)
+
+
+def load_nodes(paths: Sequence[str | PathLike[str]]) -> tuple[Loaded, ...]:
+    """The files of several nodes, read without asking this one, and what is to be said of them together.
+
+    A file with an error is not compared: what it is a part of is not known.
+    """
+    files = [load(path, Offline(), alone=False) for path in paths]
+    names = [PurePath(file.path).name for file in files]
+    labels = names if len(set(names)) == len(names) else [file.path for file in files]
+    nodes = {label: file.subject for label, file in zip(labels, files, strict=True) if file.subject and file.starts}
+    together = compare(nodes)
+    return tuple(_joined(file, [found for found in together if found.file == file.path]) for file in files)
+
+
+def _joined(file: Loaded, more: Sequence[Diagnostic]) -> Loaded:
+    text = _text(file.path, Findings()) if more else None
+    return replace(file, diagnostics=in_order(file.diagnostics + _with_text(tuple(more), text or "")))
 
 
 def _text(name: str, findings: Findings) -> str | None:

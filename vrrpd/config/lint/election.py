@@ -26,6 +26,14 @@ def priorities(priority: int, trackers: Sequence[Tracker]) -> tuple[int, int]:
     return _within(good), _within(bad)
 
 
+def needed(router: VirtualRouter, bad: int) -> int:
+    """The priority with which a Backup takes over from a Master that has fallen to `bad`.
+
+    One that hands over by itself does so to an equal one too.
+    """
+    return bad if router.resigns_when_worse and not router.strict else bad + 1
+
+
 def _within(priority: int) -> int:
     return min(max(priority, 1), _HIGHEST)
 
@@ -91,8 +99,8 @@ def _small_weights(subject: Subject) -> Iterator[Advice]:
         if router.preempt and not router.is_owner and 0 < good - bad < _SMALL:
             yield Advice(
                 subject.at(router, "priority"),
-                f"{router.name}: its checks lower its priority from {good} to {bad} at most: only a peer whose priority"
-                f" is above {bad} takes over when they fail",
+                f"{router.name}: its checks lower its priority from {good} to {bad} at most: only a peer with priority"
+                f" {needed(router, bad)} or more takes over when they fail",
                 "a weight larger than the gap; check both nodes' files together (-f lb1.conf -f lb2.conf) to be told",
             )
 
