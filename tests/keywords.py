@@ -25,15 +25,17 @@ def document() -> str:
 
 
 def _table() -> Iterator[str]:
-    yield "| Block | Keyword | vrrpd | Note |"
-    yield "|---|---|---|---|"
+    yield "| Block | Keyword | Tier | vrrpd | Note |"
+    yield "|---|---|---|---|---|"
     for block in BLOCKS:
         pending = {**REFUSED.get(block.name, {}), **WAITING.get(block.name, {})}
         for name, keyword in block.keywords.items():
             notes = "; ".join(filter(None, (pending.pop(name, ""), keyword.note)))
-            yield f"| {block.name} | `{name}` | {answer(block, name)} | {notes} |".replace("|  |", "| |")
+            yield f"| {block.name} | `{name}` | {keyword.tier} | {answer(block, name)} | {notes} |".replace(
+                "|  |", "| |"
+            )
         for form, about in pending.items():
-            yield f"| {block.name} | `{form}` | {answer(block, form)} | {about} |"
+            yield f"| {block.name} | `{form}` | | {answer(block, form)} | {about} |"
 
 
 def main() -> int:

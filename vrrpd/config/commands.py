@@ -25,6 +25,8 @@ class ScriptPolicy:
     """script_user."""
     secure: bool = False
     """enable_script_security: what root runs, only root may change."""
+    supplementary: bool = False
+    """set_supplementary_groups: scripts run with all groups of their user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,8 @@ def finish_command(draft: CommandDraft, policy: ScriptPolicy, to: Reading, user:
             _unknown_user(draft, to)
             return None
     user = user or policy.user or to.node.script_user()
+    if user is not None and policy.supplementary:
+        user = replace(user, supplementary=True)
     if user is None and policy.secure and to.node.is_here:
         problem = "enable_script_security wants a user: there is neither script_user nor a user keepalived_script"
         _refuse(draft.at, draft.who, problem, to, is_check=draft.is_check, hint="script_user root in global_defs")
@@ -132,7 +136,8 @@ def named_user(words: Sequence[Word], node: Node) -> User | None:
     """`USER [[:]GROUP]`; None when this node has no such user or group."""
     name, *rest = (word.text for word in words)
     group = rest[0].removeprefix(":") if rest else ""
-    return node.user(name, group or None)
+    user = node.user(name, group or None)
+    return replace(user, supplementary=True) if user is not None and rest and rest[0].startswith(":") else user
 
 
 def _unknown_user(draft: CommandDraft, to: Reading) -> None:

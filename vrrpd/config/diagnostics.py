@@ -98,6 +98,10 @@ class Findings:
     def info(self, at: Place, code: str, message: str, hint: str = "") -> None:
         self._add(Severity.INFO, at, code, message, hint)
 
+    def say(self, severity: Severity, at: Place, code: str, message: str, hint: str = "") -> None:
+        """What is as severe as the caller says."""
+        self._add(severity, at, code, message, hint)
+
     def has_room(self, severity: Severity) -> bool:
         """Whether another one would be shown."""
         return self._counts[severity] < SHOWN_OF_A_SEVERITY

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address
-from typing import TypeVar
+from typing import Any
 
-from vrrpd.config.commands import ScriptPolicy, named_user
-from vrrpd.config.syntax import Statement, quoted
-from vrrpd.config.table import FALSE, Block, Reading, flag, ignored, shown, shown_block, unread, value
-from vrrpd.config.values import ipv4, whole
-from vrrpd.model import SECOND, Announcing, Duration, Mail, User
+from vrrpd.config.announcing import MAX_SECONDS, AnnouncingDraft, announcing_keywords
+from vrrpd.config.commands import CommandDraft, ScriptPolicy, named_user
+from vrrpd.config.elsewhere import IN_GLOBAL_DEFS
+from vrrpd.config.fields import number, on, part, text, time, truth, whole_seconds, word
+from vrrpd.config.syntax import Statement, Word, quoted
+from vrrpd.config.table import Block, Keyword, Reader, Reading, flag, shown, shown_block, switch, value
+from vrrpd.config.telling import FifoDraft, command, fifo_path, fifo_reader, finished
+from vrrpd.config.values import ip, whole
+from vrrpd.model import (
+    MICROSECOND,
+    MILLISECOND,
+    SECOND,
+    Announcing,
+    Duration,
+    Family,
+    IPAddress,
+    Mail,
+    Process,
+    Telling,
+    User,
+)
 
-MAX_SECONDS = 4294
-"""keepalived keeps most times as microseconds in 32 bits."""
-MAX_COUNT = (1 << 31) - 1
 MAX_ADVERTS_TO_MISS = 100
 _MAX_PORT = 65535
+_LINK_LOCAL = 2
+_MAX_CPUS = 1024
+_LONGEST = MAX_SECONDS * SECOND
 
 
 @dataclass(slots=True)
@@ -24,24 +39,71 @@ class GlobalsDraft:
     """What global_defs has said so far. None: nothing."""
 
     router_id: str | None = None
+    announcing: AnnouncingDraft = field(default_factory=AnnouncingDraft)
     mail: Mail = field(default_factory=Mail)
-    multicast_group: IPv4Address | None = None
+    mails: bool | None = None
+    mails_vrrp: bool | None = None
+    version: int = 2
+    groups: dict[Family, IPAddress] = field(default_factory=dict)
     scripts: ScriptPolicy = field(default_factory=ScriptPolicy)
-    garp_delay: Duration = Announcing().master_delay
-    garp_repeat: int = Announcing().master_repeat
-    garp_lower_priority_delay: Duration | None = None
-    garp_lower_priority_repeat: int | None = None
+    minimal_garp: bool = False
+    arp_interval: Duration = 0
+    na_interval: Duration = 0
     down_timer_adverts: int = 3
+    strict: bool = False
+    lower_prio_no_advert: bool | None = None
+    higher_prio_send_advert: bool = False
+    owner_ignore_adverts: bool | None = None
+    check_unicast_src: bool = False
+    skip_check_adv_addr: bool = False
+    checksum_as_v2: bool = False
+    startup_delay: Duration = 0
+    boot_delay: Duration = 0
+    dynamic_interfaces: bool = False
+    interfaces_may_change: bool = False
+    disable_local_igmp: bool = False
+    default_interface: Word | None = None
+    vmac_prefix: str = "vrrp"
+    vmac_addr_prefix: str | None = None
+    fifo: FifoDraft = field(default_factory=FifoDraft)
+    router_fifo: FifoDraft = field(default_factory=FifoDraft)
+    tells_priority: bool = False
+    tells_after_reload: bool = False
+    startup: CommandDraft | None = None
+    startup_timeout: Duration = 10 * SECOND
+    shutdown: CommandDraft | None = None
+    shutdown_timeout: Duration = 10 * SECOND
+    process: Process = field(default_factory=Process)
 
     @property
-    def announcing(self) -> Announcing:
+    def defaults(self) -> Announcing:
         """What a router takes that says nothing itself: lower_prio follows the values for a new Master."""
-        delay, repeat = self.garp_lower_priority_delay, self.garp_lower_priority_repeat
-        return Announcing(
-            self.garp_delay,
-            self.garp_repeat,
-            self.garp_delay if delay is None else delay,
-            self.garp_repeat if repeat is None else repeat,
+        own = self.announcing
+        base = own.finished(Announcing(0, 1, 0, 1) if self.minimal_garp else Announcing())
+        delay, repeat = own.garp_lower_priority_delay, own.garp_lower_priority_repeat
+        return replace(
+            base,
+            lower_priority_delay=base.master_delay if delay is None else delay,
+            lower_priority_repeat=base.master_repeat if repeat is None else repeat,
+        )
+
+    @property
+    def mails_by_default(self) -> bool:
+        """smtp_alert_vrrp, else smtp_alert."""
+        found = self.mails if self.mails_vrrp is None else self.mails_vrrp
+        return bool(found)
+
+    def telling(self, to: Reading) -> Telling:
+        """With programs found and users looked up."""
+        return Telling(
+            fifo=self.fifo.finished(self.scripts, to),
+            router_fifo=self.router_fifo.finished(self.scripts, to),
+            tells_priority=self.tells_priority,
+            tells_after_reload=self.tells_after_reload,
+            startup=finished(self.startup, self.scripts, to),
+            startup_timeout=self.startup_timeout,
+            shutdown=finished(self.shutdown, self.scripts, to),
+            shutdown_timeout=self.shutdown_timeout,
         )
 
 
@@ -64,6 +126,16 @@ def _sender(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
     draft.mail = replace(draft.mail, sender=line.values[0].text)
 
 
+def _helo(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
+    del to
+    draft.mail = replace(draft.mail, helo=line.values[0].text)
+
+
+def _no_faults(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
+    del line, to
+    draft.mail = replace(draft.mail, tells_faults=False)
+
+
 def _smtp_server(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
     server, *rest = line.values
     port = whole(rest[0], 1, _MAX_PORT, to, otherwise="25 is taken") if rest else None
@@ -77,18 +149,25 @@ def _smtp_connect_timeout(draft: GlobalsDraft, line: Statement, to: Reading) -> 
 
 
 def _version(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
-    del draft
-    if whole(line.values[0], 2, 3, to, strict=True) == 3:  # noqa: PLR2004 - the other version
-        to.pending(line, "global_defs", "vrrp_version 3")
+    found = whole(line.values[0], 2, 3, to, strict=True)
+    if found is not None:
+        draft.version = found
 
 
-def _multicast_group(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
-    word = line.values[0]
-    group = ipv4(word.text)
-    if group is None or not group.is_multicast:
-        to.warning(word, "bad-address", f"{quoted(word)} is no IPv4 multicast address: the line counts for nothing")
-        return
-    draft.multicast_group = group
+def _multicast_group(family: Family) -> Reader[GlobalsDraft]:
+    def read(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
+        word = line.values[0]
+        group = ip(word.text)
+        if group is None or not group.is_multicast or group.version != family:
+            to.warning(
+                word, "bad-address", f"{quoted(word)} is no IPv{family} multicast address: the line does not count"
+            )
+            return
+        if family is Family.IPV6 and group.packed[1] & 0x0F != _LINK_LOCAL:
+            to.warning(word, "bad-address", f"{quoted(word)} is not of link-local scope; it is taken all the same")
+        draft.groups[family] = group
+
+    return read
 
 
 def _script_user(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
@@ -99,8 +178,6 @@ def _script_user(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
 def script_user(line: Statement, to: Reading) -> User | None:
     """`USER [GROUP]`; an error when there is none of that name, since a check would run as somebody else."""
     name, *group = line.values[:2]
-    if group and group[0].text.startswith(":"):
-        to.warning(group[0], "supplementary-groups", "scripts run without supplementary groups: the colon is ignored")
     user = named_user((name, *group), to.node)
     if user is None:
         whom = f"user {quoted(name)}" + (f" or group {quoted(group[0])}" if group else "")
@@ -113,219 +190,102 @@ def _script_security(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
     draft.scripts = replace(draft.scripts, secure=True)
 
 
-def _garp_delay(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
-    draft.garp_delay = garp_delay(line, to, draft.garp_delay)
+def _supplementary(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
+    del line, to
+    draft.scripts = replace(draft.scripts, supplementary=True)
 
 
-def _garp_repeat(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
-    draft.garp_repeat = garp_repeat(line, to, draft.garp_repeat)
+def _dynamic_interfaces(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
+    draft.dynamic_interfaces = True
+    if not line.values:
+        return
+    word = line.values[0]
+    draft.interfaces_may_change = word.text == "allow_if_changes"
+    if not draft.interfaces_may_change:
+        to.warning(word, "unknown-option", f"{quoted(word)} is not allow_if_changes; it is ignored")
 
 
-def _garp_lower_delay(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
-    draft.garp_lower_priority_delay = garp_delay(line, to, draft.garp_lower_priority_delay)
+def _process(name: str, low: int, high: int, unit: int = 1) -> Reader[GlobalsDraft]:
+    def read(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
+        found = whole(line.values[0], low, high, to)
+        if found is not None:
+            changed: dict[str, Any] = {name: found * unit}
+            draft.process = replace(draft.process, **changed)
+
+    return read
 
 
-def _garp_lower_repeat(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
-    number = whole(line.values[0], 0, MAX_COUNT, to)
-    draft.garp_lower_priority_repeat = draft.garp_lower_priority_repeat if number is None else number
+def _no_swap(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
+    del line, to
+    draft.process = replace(draft.process, locks_memory=True)
 
 
-def _down_timer_adverts(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
-    draft.down_timer_adverts = whole(line.values[0], 1, MAX_ADVERTS_TO_MISS, to) or draft.down_timer_adverts
-
-
-T = TypeVar("T")
-
-
-def garp_delay(line: Statement, to: Reading, otherwise: T) -> Duration | T:
-    """Whole seconds; 0 is no second burst."""
-    number = whole(line.values[0], 0, MAX_SECONDS, to)
-    return otherwise if number is None else number * SECOND
-
-
-def garp_repeat(line: Statement, to: Reading, otherwise: T) -> int | T:
-    """A burst has at least one frame: 0 becomes 1, as in keepalived."""
-    number = whole(line.values[0], 0, MAX_COUNT, to)
-    if number == 0:
-        to.warning(line.values[0], "bad-number", f"{line.keyword} is at least 1: 1 is taken")
-        return 1
-    return otherwise if number is None else number
+def _cpus(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
+    found = (whole(word, 0, _MAX_CPUS - 1, to, otherwise="it is left out") for word in line.values)
+    draft.process = replace(draft.process, cpus=tuple(cpu for cpu in found if cpu is not None))
 
 
 _ZERO = frozenset({"0", "0.0"})
-_PROCESS = "it concerns keepalived's own processes"
-_FIREWALL = "it configures the firewall for no_accept and use_vmac, which are refused"
-_MONITORING = "keepalived's SNMP, D-Bus and dump files have no counterpart; see vrrpd status --json"
-_MAIL = "nothing is mailed yet"
-_FIFO = "it concerns the notify FIFO, which is refused"
-_UNICAST = "it concerns unicast_peer, which is refused"
-_IPV6 = "it concerns IPv6, which is refused"
-_V3 = "it concerns VRRP version 3, which is refused"
-_RELOAD = "vrrpd never takes a broken file at reload"
-_LVS = "load balancing is not vrrpd's"
+
+_VRRP: dict[str, Keyword[GlobalsDraft]] = {
+    "vrrp_version": value(2, _version),
+    "vrrp_mcast_group4": value(2, _multicast_group(Family.IPV4)),
+    "vrrp_mcast_group6": value(2, _multicast_group(Family.IPV6)),
+    **part("announcing", announcing_keywords("vrrp_")),
+    "vrrp_min_garp": switch(3, truth("minimal_garp")),
+    "vrrp_garp_interval": value(1, time("arp_interval", 0, _LONGEST), harmless=_ZERO),
+    "vrrp_gna_interval": value(1, time("na_interval", 0, _LONGEST), harmless=_ZERO),
+    "vrrp_down_timer_adverts": value(3, number("down_timer_adverts", 1, MAX_ADVERTS_TO_MISS)),
+    "vrrp_strict": flag(1, on("strict")),
+    "vrrp_skip_check_adv_addr": flag(1, on("skip_check_adv_addr")),
+    "vrrp_lower_prio_no_advert": switch(3, truth("lower_prio_no_advert")),
+    "vrrp_higher_prio_send_advert": switch(3, truth("higher_prio_send_advert")),
+    "vrrp_owner_ignore_adverts": switch(4, truth("owner_ignore_adverts")),
+    "vrrp_check_unicast_src": flag(3, on("check_unicast_src")),
+    "v3_checksum_as_v2": switch(3, truth("checksum_as_v2")),
+    "vrrp_startup_delay": value(3, time("startup_delay", MILLISECOND, _LONGEST), harmless=_ZERO),
+    "vrrp_delay_after_boot": value(3, time("boot_delay", MILLISECOND, _LONGEST), harmless=_ZERO),
+    "dynamic_interfaces": value(2, _dynamic_interfaces, least=0, note="[allow_if_changes]"),
+    "default_interface": value(3, word("default_interface"), note="of static addresses"),
+    "disable_local_igmp": flag(4, on("disable_local_igmp")),
+    "vmac_prefix": value(4, text("vmac_prefix")),
+    "vmac_addr_prefix": value(4, text("vmac_addr_prefix")),
+}
+_SCRIPTS: dict[str, Keyword[GlobalsDraft]] = {
+    "script_user": value(1, _script_user, most=2, note="USER [[:]GROUP]"),
+    "enable_script_security": flag(1, _script_security),
+    "set_supplementary_groups": flag(4, _supplementary),
+    "notify_fifo": value(2, fifo_path("fifo"), most=3),
+    "notify_fifo_script": value(2, fifo_reader("fifo"), most=None),
+    "vrrp_notify_fifo": value(2, fifo_path("router_fifo"), most=3),
+    "vrrp_notify_fifo_script": value(2, fifo_reader("router_fifo"), most=None),
+    "vrrp_notify_priority_changes": switch(4, truth("tells_priority")),
+    "fifo_write_vrrp_states_on_reload": flag(4, on("tells_after_reload")),
+    "startup_script": value(4, command("startup"), most=None),
+    "startup_script_timeout": value(4, whole_seconds("startup_timeout", 1, 1000)),
+    "shutdown_script": value(4, command("shutdown"), most=None),
+    "shutdown_script_timeout": value(4, whole_seconds("shutdown_timeout", 1, 1000)),
+}
+_MAIL: dict[str, Keyword[GlobalsDraft]] = {
+    "notification_email": shown_block(2, _recipients),
+    "notification_email_from": shown(2, _sender, most=None),
+    "smtp_server": shown(2, _smtp_server, most=2),
+    "smtp_connect_timeout": shown(2, _smtp_connect_timeout),
+    "smtp_helo_name": shown(4, _helo),
+    "smtp_alert": switch(3, truth("mails")),
+    "smtp_alert_vrrp": switch(3, truth("mails_vrrp")),
+    "no_email_faults": flag(4, _no_faults),
+}
+_RUNNING: dict[str, Keyword[GlobalsDraft]] = {
+    "vrrp_priority": value(3, _process("nice", -20, 19)),
+    "vrrp_rt_priority": value(3, _process("realtime_priority", 1, 99)),
+    "vrrp_rlimit_rttime": value(4, _process("realtime_limit", 1, (1 << 63) // MICROSECOND - 1, MICROSECOND)),
+    "vrrp_rlimit_rtime": value(4, _process("realtime_limit", 1, (1 << 63) // MICROSECOND - 1, MICROSECOND)),
+    "vrrp_no_swap": flag(3, _no_swap),
+    "vrrp_cpu_affinity": value(4, _cpus, most=None),
+}
 
 GLOBALS: Block[GlobalsDraft] = Block(
     "global_defs",
-    {
-        "router_id": shown(_router_id, least=0),
-        "notification_email": shown_block(_recipients),
-        "notification_email_from": shown(_sender, most=None),
-        "smtp_server": shown(_smtp_server, most=2),
-        "smtp_connect_timeout": shown(_smtp_connect_timeout),
-        "vrrp_version": value(_version, note="2; 3 is refused for now"),
-        "vrrp_mcast_group4": value(_multicast_group),
-        "script_user": value(_script_user, most=2, note="without supplementary groups"),
-        "enable_script_security": flag(_script_security),
-        "vrrp_garp_master_delay": value(_garp_delay),
-        "vrrp_garp_master_repeat": value(_garp_repeat),
-        "vrrp_garp_lower_prio_delay": value(_garp_lower_delay),
-        "vrrp_garp_lower_prio_repeat": value(_garp_lower_repeat),
-        "vrrp_down_timer_adverts": value(_down_timer_adverts),
-        "vrrp_garp_interval": unread(_ZERO),
-        "vrrp_garp_master_refresh": unread(_ZERO),
-        "vrrp_garp_extra_if": unread(),
-        "vrrp_min_garp": unread(FALSE),
-        "vrrp_strict": unread(FALSE),
-        "vrrp_lower_prio_no_advert": unread(FALSE),
-        "vrrp_higher_prio_send_advert": unread(FALSE),
-        "vrrp_owner_ignore_adverts": unread(FALSE),
-        "vrrp_startup_delay": unread(_ZERO),
-        "vrrp_delay_after_boot": unread(_ZERO),
-        "dynamic_interfaces": unread(),
-        **dict.fromkeys(
-            (
-                "vrrp_notify_fifo",
-                "notify_fifo",
-                "vrrp_notify_fifo_script",
-                "notify_fifo_script",
-                "startup_script",
-                "shutdown_script",
-            ),
-            unread(),
-        ),
-        "vrrp_gna_interval": ignored(_IPV6),
-        "vrrp_mcast_group6": ignored(_IPV6),
-        "vrrp_garp_master_refresh_repeat": ignored("it concerns vrrp_garp_master_refresh, which is refused"),
-        "vrrp_skip_check_adv_addr": ignored("a different address list is counted, never a reason to drop"),
-        "vrrp_check_unicast_src": ignored(_UNICAST),
-        "v3_checksum_as_v2": ignored(_V3),
-        "default_interface": ignored("a router without an interface is refused"),
-        "disable_local_igmp": ignored("vrrpd leaves the kernel's IGMP setting alone"),
-        "use_symlink_paths": ignored("vrrpd runs scripts by the path that is written"),
-        "set_supplementary_groups": ignored("scripts run without supplementary groups"),
-        **dict.fromkeys(("smtp_helo_name", "smtp_alert", "smtp_alert_vrrp", "no_email_faults"), ignored(_MAIL)),
-        **dict.fromkeys(("smtp_alert_checker", "no_checker_emails", "rs_init_notifies"), ignored(_LVS)),
-        **dict.fromkeys(("vrrp_notify_priority_changes", "fifo_write_vrrp_states_on_reload"), ignored(_FIFO)),
-        **dict.fromkeys(("startup_script_timeout", "shutdown_script_timeout"), ignored("it concerns a refused script")),
-        **dict.fromkeys(
-            (
-                "reload_check_config",
-                "reload_time_file",
-                "reload_repeat",
-                "reload_file",
-                "config_save_dir",
-                "tmp_config_directory",
-            ),
-            ignored(_RELOAD),
-        ),
-        **dict.fromkeys(
-            (
-                "nftables",
-                "nftables_priority",
-                "nftables_counters",
-                "nftables_ifindex",
-                "nftables_ipvs",
-                "nftables_ipvs_priority",
-                "nftables_ipvs_start_fwmark",
-                "vrrp_iptables",
-                "vrrp_ipsets",
-                "vmac_prefix",
-                "vmac_addr_prefix",
-            ),
-            ignored(_FIREWALL),
-        ),
-        **dict.fromkeys(
-            (
-                "vrrp_priority",
-                "vrrp_no_swap",
-                "vrrp_rt_priority",
-                "vrrp_rlimit_rttime",
-                "vrrp_rlimit_rtime",
-                "vrrp_cpu_affinity",
-                "max_auto_priority",
-                "min_auto_priority_delay",
-                "vrrp_rx_bufs_policy",
-                "vrrp_rx_bufs_multiplier",
-                "vrrp_netlink_cmd_rcv_bufs",
-                "vrrp_netlink_cmd_rcv_bufs_force",
-                "vrrp_netlink_monitor_rcv_bufs",
-                "vrrp_netlink_monitor_rcv_bufs_force",
-                "lvs_netlink_cmd_rcv_bufs",
-                "lvs_netlink_cmd_rcv_bufs_force",
-                "lvs_netlink_monitor_rcv_bufs",
-                "lvs_netlink_monitor_rcv_bufs_force",
-                "process_monitor_rcv_bufs",
-                "process_monitor_rcv_bufs_force",
-                "process_names",
-                "process_name",
-                "vrrp_process_name",
-                "checker_process_name",
-                "bfd_process_name",
-                "lvs_process_name",
-                "log_unknown_vrids",
-                "umask",
-                "random_seed",
-                "iproute_usr_dir",
-                "iproute_etc_dir",
-                "data_use_instance",
-            ),
-            ignored(_PROCESS),
-        ),
-        **dict.fromkeys(
-            (
-                "snmp_socket",
-                "enable_traps",
-                "enable_snmp_vrrp",
-                "enable_snmp_keepalived",
-                "enable_snmp_checker",
-                "enable_snmp_rfc",
-                "enable_snmp_rfcv2",
-                "enable_snmp_rfcv3",
-                "snmp_vs_stats_update_interval",
-                "snmp_rs_stats_update_interval",
-                "enable_dbus",
-                "dbus_service_name",
-                "dbus_no_interface_name",
-                "json_version",
-                "state_dump_file",
-                "stats_dump_file",
-                "json_dump_file",
-            ),
-            ignored(_MONITORING),
-        ),
-        **dict.fromkeys(
-            (
-                "lvs_sync_daemon",
-                "lvs_flush",
-                "lvs_flush_on_stop",
-                "lvs_timeouts",
-                "lvs_notify_fifo",
-                "lvs_notify_fifo_script",
-                "checker_log_all_failures",
-                "checker_priority",
-                "checker_no_swap",
-                "checker_rt_priority",
-                "checker_rlimit_rttime",
-                "checker_rlimit_rtime",
-                "checker_cpu_affinity",
-                "bfd_priority",
-                "bfd_no_swap",
-                "bfd_rt_priority",
-                "bfd_rlimit_rttime",
-                "bfd_rlimit_rtime",
-                "bfd_cpu_affinity",
-            ),
-            ignored(_LVS),
-        ),
-    },
+    {"router_id": shown(1, _router_id, least=0), **_VRRP, **_SCRIPTS, **_MAIL, **_RUNNING, **IN_GLOBAL_DEFS},
 )

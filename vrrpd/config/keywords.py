@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
-from vrrpd.config.addresses import MAX_NAME
+from vrrpd.config.addresses import AddressDraft, read_address
+from vrrpd.config.authentication import AUTHENTICATION
 from vrrpd.config.diagnostics import Diagnostic, Place
+from vrrpd.config.elsewhere import OUTSIDE
+from vrrpd.config.fields import text
 from vrrpd.config.globals import GLOBALS, GlobalsDraft
-from vrrpd.config.node import Node
-from vrrpd.config.routers import (
-    AUTHENTICATION,
-    ROUTER,
-    Election,
-    RouterDraft,
-    TrackerDraft,
-    finish_authentication,
-    finish_election,
-    finish_interval,
+from vrrpd.config.groups import GROUP, GroupDraft, members_of
+from vrrpd.config.links import (
+    GARP_GROUP,
+    TRACK_GROUP,
+    DelayDraft,
+    MembersDraft,
+    PacingDraft,
+    entries,
+    read_delay,
+    read_pacing,
 )
+from vrrpd.config.macs import MacvlanNames
+from vrrpd.config.node import Node
+from vrrpd.config.routers import ROUTER, RouterDraft
+from vrrpd.config.routes import RouteDraft, read_route
+from vrrpd.config.rules import RuleDraft, read_rule
 from vrrpd.config.scripts import SCRIPT, ScriptDraft, finished
+from vrrpd.config.settled import Settling
 from vrrpd.config.syntax import Statement, Word, quoted
-from vrrpd.config.table import Block, Reading, block, ignored, named_block, read_block, unread
-from vrrpd.config.values import size
+from vrrpd.config.table import Block, Reader, Reading, block, named_block, read_block, value
+from vrrpd.config.tracked import Tracked, WatchedDrafts, as_member, as_owner, find_trackers, without_weights
+from vrrpd.config.watched import TRACK_FILE, TRACK_HAPROXY, TRACK_PROCESS, FileDraft, HAProxyDraft, ProcessDraft
 from vrrpd.model import (
     OWNER_PRIORITY,
-    Announcing,
     Config,
-    Identity,
-    Script,
-    Tracker,
+    Pacing,
+    SyncGroup,
+    TrackerKind,
+    TrackGroup,
     VirtualAddress,
     VirtualRouter,
 )
 
-MAX_ADDRESSES = 255
-"""Of one advertisement: its count is a byte."""
+_DEFAULT_DEVICE = "eth0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,244 +60,289 @@ class Built:
 
 
 @dataclass(slots=True)
-class FileDraft:
+class ConfigDraft:
     """All blocks of all files."""
 
     globals: GlobalsDraft = field(default_factory=GlobalsDraft)
-    scripts: dict[str, ScriptDraft] = field(default_factory=dict)
+    watched: WatchedDrafts = field(default_factory=WatchedDrafts)
     routers: dict[str, RouterDraft] = field(default_factory=dict)
+    groups: dict[str, GroupDraft] = field(default_factory=dict)
+    track_groups: dict[str, MembersDraft] = field(default_factory=dict)
+    addresses: list[AddressDraft] = field(default_factory=list)
+    routes: list[RouteDraft] = field(default_factory=list)
+    rules: list[RuleDraft] = field(default_factory=list)
+    delays: list[DelayDraft] = field(default_factory=list)
+    pacing: list[PacingDraft] = field(default_factory=list)
+    network_namespace: str | None = None
+    instance: str | None = None
 
 
-def _global_defs(draft: FileDraft, line: Statement, to: Reading) -> None:
+def _global_defs(draft: ConfigDraft, line: Statement, to: Reading) -> None:
     read_block(GLOBALS, line.children or (), draft.globals, to)
 
 
-def _name(line: Statement, to: Reading) -> Word | None:
-    """One word: a block with another name is left out by keepalived, which runs the rest."""
-    if len(line.values) != 1:
-        to.error(line, "bad-name", f"{line.keyword} needs a name of one word; it would be left out", "quote the name")
-        return None
-    return line.values[0]
+T = TypeVar("T")
 
 
-def _vrrp_script(draft: FileDraft, line: Statement, to: Reading) -> None:
-    name = _name(line, to)
-    if name is None:
-        return
-    if name.text in draft.scripts:
-        to.warning(name, "duplicate-name", f"a second vrrp_script {quoted(name)}: the first one counts")
-        return
-    script = draft.scripts[name.text] = ScriptDraft(name)
-    read_block(SCRIPT, line.children or (), script, to)
+def _named(into: Callable[[ConfigDraft], dict[str, T]], of: Block[T], make: Callable[[Word], T]) -> Reader[ConfigDraft]:
+    """A block with a name: the first of a name counts, as in keepalived, and one without a name is left out."""
+
+    def read(draft: ConfigDraft, line: Statement, to: Reading) -> None:
+        if len(line.values) != 1:
+            what = f"{line.keyword} needs a name of one word; keepalived leaves it out"
+            to.error(line, "bad-name", what, "quote the name")
+            return
+        name, blocks = line.values[0], into(draft)
+        if name.text in blocks:
+            to.warning(
+                name, "duplicate-name", f"a second {line.keyword} {quoted(name)} is skipped: the first one counts"
+            )
+            return
+        blocks[name.text] = made = make(name)
+        read_block(of, line.children or (), made, to)
+
+    return read
 
 
-def _vrrp_instance(draft: FileDraft, line: Statement, to: Reading) -> None:
-    name = _name(line, to)
-    if name is None:
-        return
-    if name.text in draft.routers:
-        to.warning(name, "duplicate-name", f"a second vrrp_instance {quoted(name)}: it is skipped, as keepalived does")
-        return
-    router = draft.routers[name.text] = RouterDraft(name)
-    read_block(ROUTER, line.children or (), router, to)
+_TRACK_FILE = named_block(3, _named(lambda draft: draft.watched.files, TRACK_FILE, FileDraft))
+_TRACK_PROCESS = named_block(2, _named(lambda draft: draft.watched.processes, TRACK_PROCESS, ProcessDraft))
 
-
-_LVS = "load balancing is not vrrpd's"
-_PIDS = "the runtime directory is given with --runtime-dir"
-_LINKS = "link state comes from the kernel as it changes"
-_TRACKED = "only a block that tracks it would use it, and that is refused"
-
-TOP: Block[FileDraft] = Block(
+TOP: Block[ConfigDraft] = Block(
     "the file",
     {
-        "global_defs": block(_global_defs),
-        "vrrp_script": named_block(_vrrp_script),
-        "vrrp_instance": named_block(_vrrp_instance),
-        "vrrp_sync_group": unread(),
-        "static_ipaddress": unread(),
-        "static_routes": unread(),
-        "static_rules": unread(),
-        "track_group": unread(),
-        "interface_up_down_delays": unread(),
-        "garp_group": unread(),
-        "net_namespace": unread(),
-        "track_file": ignored(_TRACKED),
-        "vrrp_track_file": ignored(_TRACKED),
-        "track_process": ignored(_TRACKED),
-        "vrrp_track_process": ignored(_TRACKED),
-        "bfd_instance": ignored(_TRACKED),
-        "linkbeat_use_polling": ignored(_LINKS),
-        "linkbeat_interfaces": ignored(_LINKS),
-        "instance": ignored(_PIDS),
-        "use_pid_dir": ignored(_PIDS),
-        "child_wait_time": ignored("vrrpd has no child processes to wait for"),
-        "namespace_with_ipsets": ignored("it concerns keepalived's firewall"),
-        **dict.fromkeys(("net_namespace_ipvs", "virtual_server", "virtual_server_group", "SSL"), ignored(_LVS)),
+        "global_defs": block(1, _global_defs),
+        "vrrp_script": named_block(1, _named(lambda draft: draft.watched.scripts, SCRIPT, ScriptDraft)),
+        "vrrp_instance": named_block(1, _named(lambda draft: draft.routers, ROUTER, RouterDraft)),
+        "vrrp_sync_group": named_block(2, _named(lambda draft: draft.groups, GROUP, GroupDraft)),
+        "track_file": _TRACK_FILE,
+        "vrrp_track_file": replace(_TRACK_FILE, note="the old name of track_file"),
+        "vrrp_track_process": _TRACK_PROCESS,
+        "track_process": replace(_TRACK_PROCESS, note="another name of vrrp_track_process"),
+        "vrrp_track_haproxy": named_block(
+            2,
+            _named(lambda draft: draft.watched.haproxies, TRACK_HAPROXY, HAProxyDraft),
+            note="vrrpd's own; keepalived skips it",
+        ),
+        "static_ipaddress": block(3, entries("addresses", read_address)),
+        "static_routes": block(3, entries("routes", read_route)),
+        "static_rules": block(3, entries("rules", read_rule)),
+        "track_group": named_block(4, _named(lambda draft: draft.track_groups, TRACK_GROUP, MembersDraft)),
+        "interface_up_down_delays": block(3, entries("delays", read_delay), note="INTERFACE DOWN [UP]"),
+        "garp_group": block(3, read_pacing),
+        "net_namespace": value(3, text("network_namespace")),
+        "instance": value(4, text("instance"), note="the runtime directory is given with --runtime-dir"),
+        **OUTSIDE,
     },
 )
 
-BLOCKS = (TOP, GLOBALS, SCRIPT, ROUTER, AUTHENTICATION)
+BLOCKS: tuple[Block[Any], ...] = (
+    TOP,
+    GLOBALS,
+    SCRIPT,
+    TRACK_FILE,
+    TRACK_PROCESS,
+    TRACK_HAPROXY,
+    GROUP,
+    ROUTER,
+    AUTHENTICATION,
+    GARP_GROUP,
+    TRACK_GROUP,
+)
 _HOMES: Mapping[str, str] = {keyword: known.name for known in reversed(BLOCKS) for keyword in known.keywords}
 
 
 def build(statements: Sequence[Statement], node: Node) -> Built:
     """Read the statements of all files as one configuration. Raises nothing."""
     to = Reading(node, _HOMES)
-    draft = FileDraft()
+    draft = ConfigDraft()
     read_block(TOP, statements, draft, to)
-    settled = [_settle(router, draft.scripts, to) for router in draft.routers.values()]
-    finished_routers = (_router(router, draft.globals, to) for router in settled)
-    routers = [router for router in finished_routers if router is not None]
-    tracked = {tracker.name for router in settled for tracker in router.trackers}
-    config = Config(
-        routers=tuple(_without_duplicates(routers, draft, to)),
-        scripts=_scripts(draft, tracked, to),
-        router_id=draft.globals.router_id,
-        mail=draft.globals.mail,
-    )
+    config = _Whole(draft, to).config()
     return Built(
         config,
         to.all(),
         {name: router.name for name, router in draft.routers.items()},
-        {name: script.name for name, script in draft.scripts.items()},
+        {name: script.name for name, script in draft.watched.scripts.items()},
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Settled:
-    """A router whose references into the rest of the file are resolved."""
+class _Whole:
+    """What is settled when the whole file is read: references, and what one block does to another."""
 
-    draft: RouterDraft
-    election: Election
-    trackers: tuple[Tracker, ...]
+    def __init__(self, draft: ConfigDraft, to: Reading) -> None:
+        self._draft = draft
+        self._to = to
+        self._settling = Settling(draft.globals, self._macvlans(), to)
+        self._used: set[tuple[TrackerKind, str]] = set()
+        """What is tracked."""
 
-
-def _settle(draft: RouterDraft, scripts: Mapping[str, ScriptDraft], to: Reading) -> _Settled:
-    election = finish_election(draft, to)
-    found = (_tracker(tracker, election, scripts, to) for tracker in draft.trackers)
-    return _Settled(draft, election, tuple(tracker for tracker in found if tracker is not None))
-
-
-def _tracker(
-    tracker: TrackerDraft, election: Election, scripts: Mapping[str, ScriptDraft], to: Reading
-) -> Tracker | None:
-    name = tracker.name
-    script = scripts.get(name.text)
-    if script is None:
-        to.warning(name, "unknown-script", f"there is no vrrp_script {quoted(name)}: it is not tracked")
-        return None
-    if script.name.file == name.file and script.name.line > name.line:
-        to.info(
-            name,
-            "defined-later",
-            f"keepalived would not track {quoted(name)}, since its vrrp_script comes later (line {script.name.line});"
-            " vrrpd does",
+    def config(self) -> Config:
+        draft, to = self._draft, self._to
+        members = members_of(tuple(draft.groups.values()), draft.routers, to, exclusive=True)
+        routers = self._routers({router: group for group, names in members.items() for router in names})
+        groups = self._groups(members, routers)
+        watched = draft.watched
+        return Config(
+            routers=tuple(routers),
+            scripts=self._watched(
+                TrackerKind.SCRIPT, watched.scripts, lambda s: finished(s, draft.globals.scripts, to)
+            ),
+            groups=groups,
+            files=self._watched(TrackerKind.FILE, watched.files, lambda file: file.finished(to)),
+            processes=self._watched(TrackerKind.PROCESS, watched.processes, lambda process: process.finished(to)),
+            haproxies=self._watched(TrackerKind.HAPROXY, watched.haproxies, lambda haproxy: haproxy.finished(to)),
+            static_addresses=tuple(self._static_addresses()),
+            static_routes=tuple(route.finished() for route in draft.routes if self._all_exist(route.devices)),
+            static_rules=tuple(rule.finished() for rule in draft.rules if self._all_exist(rule.devices)),
+            track_groups=self._track_groups(),
+            link_delays=tuple(delay.delay for delay in draft.delays if self._settling.exists(delay.interface)),
+            pacing=tuple(self._pacing()),
+            startup_delay=draft.globals.startup_delay,
+            boot_delay=draft.globals.boot_delay,
+            dynamic_interfaces=draft.globals.dynamic_interfaces,
+            interfaces_may_change=draft.globals.interfaces_may_change,
+            disables_local_igmp=draft.globals.disable_local_igmp,
+            router_id=draft.globals.router_id,
+            mail=draft.globals.mail,
+            telling=draft.globals.telling(to),
+            process=replace(draft.globals.process, network_namespace=draft.network_namespace, instance=draft.instance),
         )
-    weight = script.weight if tracker.weight is None else tracker.weight
-    if election.priority == OWNER_PRIORITY and weight:
-        to.warning(name, "owner-weight", f"priority 255 never changes: {quoted(name)} with its weight is not tracked")
-        return None
-    return Tracker(name.text, weight, script.reverse if tracker.reverse is None else tracker.reverse)
 
+    def _macvlans(self) -> MacvlanNames:
+        """Those that are named in the file are taken before any is made up."""
+        names = MacvlanNames()
+        for router in self._draft.routers.values():
+            if router.use_vmac is not None and router.use_vmac.name is not None:
+                names.take(router.use_vmac.name.text, router.name.text)
+        return names
 
-def _scripts(draft: FileDraft, tracked: AbstractSet[str], to: Reading) -> tuple[Script, ...]:
-    """Those that some router tracks, in the file's order; the others are pointed out."""
-    scripts = []
-    for script in draft.scripts.values():
-        if script.name.text in tracked:
-            scripts.append(finished(script, draft.globals.scripts, to))
-        else:
-            to.info(script.name, "unused-script", f"no router tracks {quoted(script.name)}: it is not run")
-    return tuple(script for script in scripts if script is not None)
+    def _all_exist(self, devices: Iterable[Word]) -> bool:
+        found = [self._settling.exists(device) for device in devices]
+        return all(found)
 
+    def _routers(self, group_of: Mapping[str, str]) -> list[VirtualRouter]:
+        settled = [
+            self._settling.router(draft, self._trackers(draft, group_of.get(draft.name.text)))
+            for draft in self._draft.routers.values()
+        ]
+        return self._without_duplicates([router for router in settled if router is not None])
 
-def _router(settled: _Settled, defaults: GlobalsDraft, to: Reading) -> VirtualRouter | None:
-    """A virtual router, or None with an error said."""
-    draft, election = settled.draft, settled.election
-    interval = finish_interval(draft, to)
-    authentication = finish_authentication(draft, to)
-    name = draft.name.text
-    if draft.vrid is None:
-        to.error(draft.name, "no-vrid", f"{name} has no virtual_router_id", "1 to 255, the same on both nodes")
-    interface = _interface(draft, to)
-    addresses = _addresses(draft, interface or "", to)
-    if len(addresses) > MAX_ADDRESSES:
-        to.error(draft.name, "not-yet", f"{name}: more than {MAX_ADDRESSES} addresses in one router")
-    if draft.vrid is None or interface is None:
-        return None
-    return VirtualRouter(
-        name=name,
-        interface=interface,
-        vrid=draft.vrid,
-        priority=election.priority,
-        initial_state=election.state,
-        advertisement_interval=interval,
-        preempt=election.preempt,
-        resigns_when_worse=draft.nopreempt_at is not None,
-        preempt_delay=election.preempt_delay,
-        down_timer_adverts=draft.down_timer_adverts or defaults.down_timer_adverts,
-        addresses=addresses[:MAX_ADDRESSES],
-        multicast_group=defaults.multicast_group,
-        authentication=authentication,
-        announcing=_announcing(draft, defaults.announcing),
-        trackers=settled.trackers,
-    )
+    def _trackers(self, draft: RouterDraft, group: str | None) -> tuple[Any, ...]:
+        tracked = [
+            each for each in find_trackers(draft.trackers, self._draft.watched, self._to) if self._counts(draft, each)
+        ]
+        if self._settling.priority(draft) == OWNER_PRIORITY:
+            tracked = as_owner(tracked, self._to)
+        elif group is not None and not self._draft.groups[group].tracking_weight:
+            tracked = as_member(tracked, self._to)
+        return self._use(tracked)
 
+    def _counts(self, draft: RouterDraft, tracked: Tracked) -> bool:
+        """An interface must be there, and be another one."""
+        if tracked.tracker.kind is not TrackerKind.INTERFACE:
+            return True
+        if draft.interface is not None and tracked.at.text == draft.interface.text:
+            message = f"{quoted(tracked.at)} is the router's own interface, which is tracked anyway: it is ignored"
+            self._to.warning(tracked.at, "own-interface", message, "take it out")
+            return False
+        return self._settling.exists(tracked.at)
 
-def _interface(draft: RouterDraft, to: Reading) -> str | None:
-    word = draft.interface
-    if word is None:
-        to.error(
-            draft.name, "no-interface", f"{draft.name.text} has no interface", "name the one that reaches the peer"
-        )
-        return None
-    if word.text == "lo":
-        to.error(word, "bad-interface", "nobody hears advertisements on lo", "name the interface that reaches the peer")
-        return None
-    return word.text if _exists(word, to) else None
+    def _use(self, tracked: Iterable[Tracked]) -> tuple[Any, ...]:
+        trackers = tuple(each.tracker for each in tracked)
+        self._used.update((tracker.kind, tracker.name) for tracker in trackers)
+        return trackers
 
+    def _groups(self, members: Mapping[str, Sequence[str]], routers: Iterable[VirtualRouter]) -> tuple[SyncGroup, ...]:
+        owners = {router.name for router in routers if router.is_owner}
+        defaults = self._draft.globals
+        groups = []
+        for name, names in members.items():
+            draft = self._draft.groups[name]
+            found = find_trackers(draft.trackers, self._draft.watched, self._to)
+            tracked = [
+                each
+                for each in found
+                if each.tracker.kind is not TrackerKind.INTERFACE or self._settling.exists(each.at)
+            ]
+            if owners.intersection(names):
+                tracked = without_weights(tracked, self._to)
+            notification = draft.notification.finished(defaults.scripts, defaults.mails_by_default, self._to)
+            groups.append(SyncGroup(name, tuple(names), self._use(tracked), notification))
+            self._judge(draft, names, owners)
+        return tuple(groups)
 
-def _exists(word: Word, to: Reading) -> bool:
-    if size(word.text) > MAX_NAME:
-        to.error(word, "bad-interface", f"an interface's name has at most {MAX_NAME} characters")
-        return False
-    if to.node.has_interface(word.text):
-        return True
-    to.error(word, "unknown-interface", f"this node has no interface {quoted(word)}", "ip link shows those there are")
-    return False
+    def _judge(self, draft: GroupDraft, names: Sequence[str], owners: set[str]) -> None:
+        if len(names) == 1:
+            message = f"{quoted(draft.name)} has one member, {names[0]}: there is nothing to keep together"
+            self._to.advice(draft.name, "single-member", message, "name the others in group { … }")
+        elif 0 < len(owners.intersection(names)) < len(names):
+            message = f"some members of {quoted(draft.name)} have priority 255 and some have not: that does not work"
+            self._to.warning(draft.name, "mixed-owners", message)
 
+    def _watched(
+        self, kind: TrackerKind, drafts: Mapping[str, Any], finish: Callable[[Any], T | None]
+    ) -> tuple[T, ...]:
+        """Those that something tracks, in the file's order; the others are pointed out."""
+        kept = []
+        for name, draft in drafts.items():
+            if (kind, name) in self._used:
+                kept.append(finish(draft))
+            else:
+                code = "unused-script" if kind is TrackerKind.SCRIPT else "unused-tracker"
+                self._to.info(draft.name, code, f"no router tracks {quoted(draft.name)}: it is not looked at")
+        return tuple(each for each in kept if each is not None)
 
-def _addresses(draft: RouterDraft, interface: str, to: Reading) -> tuple[VirtualAddress, ...]:
-    return tuple(
-        address.finished(interface)
-        for address in draft.addresses
-        if address.device is None or _exists(address.device, to)
-    )
+    def _static_addresses(self) -> Iterable[VirtualAddress]:
+        default = self._draft.globals.default_interface
+        for address in self._draft.addresses:
+            device = address.device or default
+            if device is None:
+                yield address.finished(_DEFAULT_DEVICE)
+            elif self._settling.exists(device):
+                yield address.finished(device.text)
 
+    def _track_groups(self) -> tuple[TrackGroup, ...]:
+        drafts = tuple(self._draft.track_groups.values())
+        found = members_of(drafts, self._draft.routers, self._to, exclusive=False)
+        lines = (self._draft.addresses, self._draft.routes, self._draft.rules)
+        for word in (line.track_group for each in lines for line in each):
+            if word is not None and word.text not in self._draft.track_groups:
+                self._to.warning(word, "unknown-group", f"there is no track_group {quoted(word)}")
+        return tuple(TrackGroup(name, members) for name, members in found.items())
 
-def _announcing(draft: RouterDraft, defaults: Announcing) -> Announcing:
-    def either(own: int | None, default: int) -> int:
-        return default if own is None else own
+    def _pacing(self) -> Iterable[Pacing]:
+        defaults = self._draft.globals
+        if defaults.arp_interval or defaults.na_interval:
+            yield Pacing((), defaults.arp_interval, defaults.na_interval)
+        for draft in self._draft.pacing:
+            pacing = draft.finished(self._to)
+            if pacing is not None and self._all_exist(draft.interfaces):
+                yield pacing
 
-    return Announcing(
-        either(draft.garp_delay, defaults.master_delay),
-        either(draft.garp_repeat, defaults.master_repeat),
-        either(draft.garp_lower_priority_delay, defaults.lower_priority_delay),
-        either(draft.garp_lower_priority_repeat, defaults.lower_priority_repeat),
-    )
-
-
-def _without_duplicates(routers: Sequence[VirtualRouter], draft: FileDraft, to: Reading) -> list[VirtualRouter]:
-    """Two routers of one VRID on one interface could not be told apart."""
-    first: dict[Identity, VirtualRouter] = {}
-    for router in routers:
-        other = first.setdefault(router.identity, router)
-        if other is not router:
-            there = draft.routers[other.name]
-            to.error(
-                draft.routers[router.name].vrid_at or draft.routers[router.name].name,
+    def _without_duplicates(self, routers: Sequence[VirtualRouter]) -> list[VirtualRouter]:
+        """Two routers of one VRID on one interface could not be told apart, unless they speak with others."""
+        first: dict[tuple[str, int, int], list[VirtualRouter]] = {}
+        kept = []
+        for router in routers:
+            there = first.setdefault((router.interface, router.family, router.vrid), [])
+            other = next((other for other in there if _overlap(router, other)), None)
+            there.append(router)
+            if other is None:
+                kept.append(router)
+                continue
+            draft = self._draft.routers[router.name]
+            self._to.error(
+                draft.vrid_at or draft.name,
                 "duplicate-vrid",
-                f"{other.name} (line {there.name.line}) has VRID {router.vrid} on {router.interface} already",
+                f"{other.name} (line {self._draft.routers[other.name].name.line}) has VRID {router.vrid} on"
+                f" {router.interface} already",
                 "give one of them another virtual_router_id, on all nodes",
             )
-    return list(first.values())
+        return kept
+
+
+def _overlap(one: VirtualRouter, other: VirtualRouter) -> bool:
+    """Whether somebody hears both."""
+    if one.unicast is None or other.unicast is None:
+        return one.unicast is other.unicast and one.group == other.group
+    peers = {peer.address for peer in one.unicast.peers}
+    return any(peer.address in peers for peer in other.unicast.peers)

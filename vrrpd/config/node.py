@@ -16,6 +16,12 @@ class Node(Protocol):
     def has_interface(self, name: str) -> bool:
         """Whether there is a network interface of that name now."""
 
+    def mtu(self, interface: str) -> int | None:
+        """The longest packet that interface sends; None when there is none of that name."""
+
+    def routing_number(self, kind: str, name: str) -> int | None:
+        """What iproute2's `rt_KIND` file has for that name: tables, scopes, protos, realms, dsfield. None: nothing."""
+
     def find_program(self, name: str) -> str | None:
         """The path of a bare program name, or None when it is not in PATH."""
 
@@ -49,6 +55,14 @@ class Offline:
     def has_interface(self, name: str) -> bool:
         del name
         return True
+
+    def mtu(self, interface: str) -> int | None:
+        del interface
+        return None
+
+    def routing_number(self, kind: str, name: str) -> int | None:
+        del kind, name
+        return None
 
     def find_program(self, name: str) -> str | None:
         return name

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 REFUSED: Mapping[str, Mapping[str, str]] = {
     "the file": {
+        "vrrp_track_haproxy": "a check of HAProxy",
         "vrrp_sync_group": "routers that move together",
         "static_ipaddress": "addresses that stay",
         "static_routes": "routes that stay",
@@ -22,10 +23,13 @@ REFUSED: Mapping[str, Mapping[str, str]] = {
         "net_namespace": "where all of it happens",
     },
     "global_defs": {
-        "vrrp_version 3": "another protocol",
         "vrrp_garp_interval": "the pace of gratuitous ARP",
         "vrrp_gna_interval": "the pace of Neighbor Advertisements",
         "vrrp_garp_master_refresh": "repeated gratuitous ARP",
+        "vrrp_garp_master_refresh_repeat": "repeated gratuitous ARP",
+        "vrrp_vmac_garp_intvl": "gratuitous ARP on other interfaces",
+        "vrrp_check_unicast_src": "advertisements of others than the peers",
+        "v3_checksum_as_v2": "another checksum",
         "vrrp_garp_extra_if": "gratuitous ARP on other interfaces",
         "vrrp_min_garp": "fewer gratuitous ARPs",
         "vrrp_strict": "strict RFC mode",
@@ -76,11 +80,14 @@ REFUSED: Mapping[str, Mapping[str, str]] = {
         "use_vmac": "a virtual MAC address",
         "use_vmac_addr": "a virtual MAC address",
         "vmac_xmit_base": "a virtual MAC address",
-        "use_ipvlan": "an interface of its own",
-        "vrf": "a routing domain",
         "native_ipv6": "another family of addresses",
         "garp_master_refresh": "repeated gratuitous ARP",
         "garp_extra_if": "gratuitous ARP on other interfaces",
+        "vmac_garp_intvl": "gratuitous ARP on other interfaces",
+        "garp_master_refresh_repeat": "repeated gratuitous ARP",
+        "check_unicast_src": "advertisements of others than the peers",
+        "unicast_ttl": "advertisements to named peers",
+        "v3_checksum_as_v2": "another checksum",
     },
     "authentication": {"auth_type AH": "another authentication"},
     "virtual_ipaddress": {
@@ -98,4 +105,32 @@ REFUSED: Mapping[str, Mapping[str, str]] = {
     "vrrp_script": {"script <FILE": "a redirection in place of a command"},
 }
 
-WAITING: Mapping[str, Mapping[str, str]] = {}
+WAITING: Mapping[str, Mapping[str, str]] = {
+    "the file": {
+        "track_group": "static addresses that are watched",
+        "instance": "the name of the runtime directory",
+    },
+    "global_defs": {
+        "default_interface": "where static addresses go",
+        "disable_local_igmp": "the kernel's membership reports",
+        "set_supplementary_groups": "the groups of scripts",
+        "vrrp_notify_priority_changes": "what FIFOs are told",
+        "fifo_write_vrrp_states_on_reload": "what FIFOs are told",
+        "startup_script_timeout": "how long it may run",
+        "shutdown_script_timeout": "how long it may run",
+        "smtp_alert": "mail",
+        "smtp_alert_vrrp": "mail",
+        "no_email_faults": "mail",
+        "vrrp_priority": "the daemon's own process",
+        "vrrp_rt_priority": "the daemon's own process",
+        "vrrp_rlimit_rttime": "the daemon's own process",
+        "vrrp_rlimit_rtime": "the daemon's own process",
+        "vrrp_no_swap": "the daemon's own process",
+        "vrrp_cpu_affinity": "the daemon's own process",
+    },
+    "vrrp_instance": {
+        "smtp_alert": "mail",
+        "notify_priority_changes": "what FIFOs are told",
+    },
+    "vrrp_script": {"init_fail": "a check that starts as failed"},
+}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vrrpd.config.announcing import MAX_COUNT, MAX_SECONDS
 from vrrpd.config.commands import CommandDraft, ScriptPolicy, finish_command, read_command
-from vrrpd.config.globals import MAX_COUNT, MAX_SECONDS, script_user
+from vrrpd.config.fields import on
+from vrrpd.config.globals import script_user
 from vrrpd.config.syntax import Statement, Word, quoted
-from vrrpd.config.table import Block, Reading, ignored, value
+from vrrpd.config.table import Block, Reading, flag, value
+from vrrpd.config.trackers import nearest_weight
 from vrrpd.config.values import seconds, whole
 from vrrpd.model import MILLISECOND, SECOND, Duration, Script, User
-
-MAX_WEIGHT = 253
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class ScriptDraft:
     rise: int = 1
     fall: int = 1
     user: User | None = None
+    init_fail: bool = False
 
 
 def _script(draft: ScriptDraft, line: Statement, to: Reading) -> None:
@@ -63,14 +65,6 @@ def _weight(draft: ScriptDraft, line: Statement, to: Reading) -> None:
         to.warning(line.values[1], "unknown-option", f"{quoted(line.values[1])} is not reverse; it is ignored")
 
 
-def nearest_weight(number: int, at: Word, to: Reading) -> int:
-    """What is beyond the range is taken as its end: the priority never leaves 1 to 254 anyway."""
-    nearest = min(max(number, -MAX_WEIGHT), MAX_WEIGHT)
-    if nearest != number:
-        to.warning(at, "bad-number", f"a weight is from -{MAX_WEIGHT} to {MAX_WEIGHT}: {nearest} is taken")
-    return nearest
-
-
 def _rise(draft: ScriptDraft, line: Statement, to: Reading) -> None:
     draft.rise = whole(line.values[0], 1, MAX_COUNT, to, otherwise="1 is taken") or 1
 
@@ -86,14 +80,16 @@ def _user(draft: ScriptDraft, line: Statement, to: Reading) -> None:
 SCRIPT: Block[ScriptDraft] = Block(
     "vrrp_script",
     {
-        "script": value(_script, most=None, note="one command, in quotes if it has arguments; no shell"),
-        "interval": value(_interval, note="decimals are read"),
-        "timeout": value(_timeout, note="default: the interval"),
-        "weight": value(_weight, most=2),
-        "rise": value(_rise),
-        "fall": value(_fall),
-        "user": value(_user, most=2, note="without supplementary groups"),
-        "init_fail": ignored("keepalived since 2.2.5 does not act on it either"),
+        "script": value(1, _script, most=None, note="one command, in quotes if it has arguments; no shell"),
+        "interval": value(1, _interval, note="decimals are read"),
+        "timeout": value(2, _timeout, note="default: the interval"),
+        "weight": value(1, _weight, most=2, note="W [reverse]"),
+        "rise": value(1, _rise),
+        "fall": value(1, _fall),
+        "user": value(2, _user, most=2, note="USER [[:]GROUP]"),
+        "init_fail": flag(
+            3, on("init_fail"), note="failed until rise successes; without effect in keepalived since 2.2.5"
+        ),
     },
 )
 
@@ -116,4 +112,5 @@ def finished(draft: ScriptDraft, policy: ScriptPolicy, to: Reading) -> Script | 
         rise=draft.rise,
         fall=draft.fall,
         user=command.user,
+        starts_failed=draft.init_fail,
     )

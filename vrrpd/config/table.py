@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
+from itertools import count
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from vrrpd.config.diagnostics import Findings, Place, Severity
@@ -19,6 +20,7 @@ FALSE = frozenset({"false", "off", "no"})
 BOOLEANS = FALSE | {"true", "on", "yes"}
 
 _NONE: Mapping[str, str] = {}
+_FIRST_PREFERENCE = 0x4000
 _LONGEST_MISSPELLING = 64
 """Nothing longer is compared with the known keywords."""
 
@@ -40,6 +42,8 @@ class Reading(Findings):
         super().__init__()
         self.node = node
         self.homes = homes
+        self.preferences = count(_FIRST_PREFERENCE, -1)
+        """For rules that have none, in the order in which they are read."""
 
     def pending(self, at: Place, block: str, what: str) -> None:
         """Say that a keyword, or a form of it, is not acted on yet, if so."""
@@ -63,6 +67,8 @@ class Keyword(Generic[Draft]):
     """One keyword of one block; whether it is acted on yet stands in `vrrpd.config.pending`."""
 
     does: Does
+    tier: int
+    """1: in nearly every real configuration, 2: common, 3: rare, 4: exotic."""
     read: Reader[Draft] | None = None
     """None where nothing is read: what is ignored."""
     block: bool = False
@@ -75,46 +81,55 @@ class Keyword(Generic[Draft]):
     """Why it is ignored, or what is particular."""
     harmless: frozenset[str] = frozenset()
     """First values with which it changes nothing, acted on or not."""
+    severity: Severity = Severity.INFO
+    """How much it matters that it is ignored."""
 
 
-def value(read: Reader[Draft], most: int | None = 1, note: str = "") -> Keyword[Draft]:
+def value(
+    tier: int,
+    read: Reader[Draft],
+    most: int | None = 1,
+    note: str = "",
+    least: int = 1,
+    harmless: frozenset[str] = frozenset(),
+) -> Keyword[Draft]:
     """A line with one value or more."""
-    return Keyword(Does.ACTED_ON, read, least=1, most=most, note=note)
+    return Keyword(Does.ACTED_ON, tier, read, least=least, most=most, note=note, harmless=harmless)
 
 
-def flag(read: Reader[Draft], note: str = "") -> Keyword[Draft]:
+def flag(tier: int, read: Reader[Draft], note: str = "") -> Keyword[Draft]:
     """A line without values."""
-    return Keyword(Does.ACTED_ON, read, most=0, note=note)
+    return Keyword(Does.ACTED_ON, tier, read, most=0, note=note)
 
 
-def block(read: Reader[Draft], note: str = "") -> Keyword[Draft]:
+def switch(tier: int, read: Reader[Draft], note: str = "") -> Keyword[Draft]:
+    """A line with a boolean, or without any, which is true."""
+    return Keyword(Does.ACTED_ON, tier, read, most=1, note=note, harmless=FALSE)
+
+
+def block(tier: int, read: Reader[Draft], note: str = "") -> Keyword[Draft]:
     """A keyword with braces after it."""
-    return Keyword(Does.ACTED_ON, read, block=True, most=0, note=note)
+    return Keyword(Does.ACTED_ON, tier, read, block=True, most=0, note=note)
 
 
-def named_block(read: Reader[Draft], note: str = "") -> Keyword[Draft]:
+def named_block(tier: int, read: Reader[Draft], note: str = "") -> Keyword[Draft]:
     """A keyword with a name and braces after it; the reader sees to the name."""
-    return Keyword(Does.ACTED_ON, read, block=True, note=note)
+    return Keyword(Does.ACTED_ON, tier, read, block=True, note=note)
 
 
-def shown(read: Reader[Draft], least: int = 1, most: int | None = 1, note: str = "") -> Keyword[Draft]:
+def shown(tier: int, read: Reader[Draft], least: int = 1, most: int | None = 1, note: str = "") -> Keyword[Draft]:
     """A line that is kept for people to see."""
-    return Keyword(Does.SHOWN, read, least=least, most=most, note=note)
+    return Keyword(Does.SHOWN, tier, read, least=least, most=most, note=note)
 
 
-def shown_block(read: Reader[Draft], note: str = "") -> Keyword[Draft]:
+def shown_block(tier: int, read: Reader[Draft], note: str = "") -> Keyword[Draft]:
     """A block that is kept for people to see."""
-    return Keyword(Does.SHOWN, read, block=True, most=0, note=note)
+    return Keyword(Does.SHOWN, tier, read, block=True, most=0, note=note)
 
 
-def unread(harmless: frozenset[str] = frozenset()) -> Keyword[Draft]:
-    """Known, and its values not looked at."""
-    return Keyword(Does.ACTED_ON, harmless=harmless)
-
-
-def ignored(note: str) -> Keyword[Draft]:
-    """Leaving it out changes nothing that is sent, heard or held."""
-    return Keyword(Does.IGNORED, note=note)
+def ignored(tier: int, why: str, severity: Severity = Severity.INFO) -> Keyword[Draft]:
+    """Recognised, skipped with its block, and said why."""
+    return Keyword(Does.IGNORED, tier, note=why, severity=severity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +150,7 @@ def read_block(block: Block[Draft], statements: Sequence[Statement], draft: Draf
             _unknown(block, statement, to)
             continue
         if keyword.does is Does.IGNORED:
-            to.info(statement, "ignored", f"{statement.keyword} is ignored: {keyword.note}")
+            to.say(keyword.severity, statement, "ignored", f"{statement.keyword} is ignored: {keyword.note}")
             continue
         if keyword.read is not None and _well_formed(keyword, statement, to):
             keyword.read(draft, statement, to)

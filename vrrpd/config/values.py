@@ -7,11 +7,11 @@ where it takes nothing at all.
 from __future__ import annotations
 
 import re
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from vrrpd.config.syntax import Word, quoted
-from vrrpd.config.table import Reading
-from vrrpd.model import SECOND, Duration
+from vrrpd.config.table import BOOLEANS, FALSE, Reading
+from vrrpd.model import SECOND, Duration, IPAddress
 
 _WHOLE = re.compile(r"([+-]?0*[0-9]{1,20})(.*)", re.DOTALL)
 _DECIMAL = re.compile(r"\+?(?=\.?[0-9])([0-9]{0,10})(?:\.([0-9]{0,50}))?(.*)", re.DOTALL)
@@ -77,3 +77,21 @@ def ipv4(text: str) -> IPv4Address | None:
         return IPv4Address(text)
     except AddressValueError:
         return None
+
+
+def ip(text: str) -> IPAddress | None:
+    """An IPv4 address in its dotted form or an IPv6 address without a zone, or None."""
+    if ":" not in text:
+        return ipv4(text)
+    try:
+        return None if "%" in text else IPv6Address(text)
+    except AddressValueError:
+        return None
+
+
+def boolean(word: Word, to: Reading) -> bool | None:
+    """One of keepalived's six words for it, in lower case."""
+    if word.text in BOOLEANS:
+        return word.text not in FALSE
+    to.warning(word, "bad-boolean", f"{quoted(word)} is none of on, true, yes, off, false, no: the line does not count")
+    return None

@@ -32,6 +32,7 @@ class ThisNode:
     def __init__(self, search_path: str = SEARCH_PATH) -> None:
         self._search_path = search_path.split(":")
         self._addresses: Mapping[str, tuple[IPInterface, ...]] | None = None
+        self._routing: dict[str, dict[str, int]] = {}
 
     def has_interface(self, name: str) -> bool:
         try:
@@ -49,6 +50,17 @@ class ThisNode:
 
     def promotes_secondaries(self, interface: str) -> bool:
         return any(_is_on(f"/proc/sys/net/ipv4/conf/{name}/promote_secondaries") for name in ("all", interface))
+
+    def mtu(self, interface: str) -> int | None:
+        try:
+            return int((Path("/sys/class/net") / interface / "mtu").read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def routing_number(self, kind: str, name: str) -> int | None:
+        if kind not in self._routing:
+            self._routing[kind] = dict(_routing_names(kind))
+        return self._routing[kind].get(name)
 
     def find_program(self, name: str) -> str | None:
         for directory in self._search_path:
@@ -161,6 +173,23 @@ def _group_name(gid: int) -> str:
         return grp.getgrgid(gid).gr_name
     except KeyError:
         return str(gid)
+
+
+def _routing_names(kind: str) -> Iterator[tuple[str, int]]:
+    """NUMBER NAME, a line each; what comes later counts."""
+    for directory in ("/usr/share/iproute2", "/usr/lib/iproute2", "/etc/iproute2"):
+        whole = Path(directory) / f"rt_{kind}"
+        for file in (whole, *sorted(Path(f"{whole}.d").glob("*.conf"))):
+            try:
+                text = file.read_text(encoding="utf-8", errors="replace")
+            except OSError:
+                continue
+            for line in text.splitlines():
+                number, *names = line.partition("#")[0].split()[:2] or [""]
+                try:
+                    yield from ((name, int(number, 0)) for name in names)
+                except ValueError:
+                    continue
 
 
 def _may_execute(status: os.stat_result, user: User | None) -> bool:

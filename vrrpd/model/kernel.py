@@ -37,8 +37,8 @@ class VirtualAddress:
     """keepalived's `autojoin`."""
     is_tracked: bool = True
     """False (`no_track`): neither its device nor its disappearance matters."""
-    on_virtual_mac: bool = False
-    """keepalived's `use_vmac` on an address line: a macvlan of its own on `device`."""
+    macvlan: str | None = None
+    """The virtual router MAC address too where `device` is not the router's: on this macvlan of `device`."""
     track_group: str | None = None
     """Of a static address: these routers leave Master when it cannot be restored."""
 
