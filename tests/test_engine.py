@@ -285,7 +285,7 @@ def test_another_vrid_hands_over_the_old_one_and_starts_the_new_one() -> None:
     since = node.now + 1
     node.run(20 * S)
     assert [e.addresses for _, e in node.effects(RemoveAddresses, since)] == [()]
-    assert list(node.engine.records) == [("eth0", 4, 51)]
+    assert list(node.engine.records) == [Identity("eth0", Family.IPV4, 51)]
 
 
 def test_a_new_vrid_takes_over_by_its_own_timer_and_the_old_one_does_not_take_the_address_along() -> None:

@@ -14,7 +14,7 @@ from sample import VIP, VIP2
 from vrrpd.ledger import Entries, HeldHere, Ledger, LedgerError, MasterHere, read, write
 from vrrpd.model import Held
 
-MASTER = MasterHere("R1", "eth0", "10.230.137.1", "224.0.0.18", "2132")
+MASTER = MasterHere("R1", "eth0", "10.230.137.1", (("224.0.0.18", "2132"),))
 HELD = HeldHere("10.230.137.100/32 dev eth0", "0102")
 HELD2 = HeldHere("10.230.137.101/32 dev eth0", "0102")
 

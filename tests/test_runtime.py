@@ -376,10 +376,14 @@ def test_the_ledger_names_what_is_held_and_who_is_master(pair: Pair) -> None:
     serving(pair)
     entries = ledger.read(pair.lb1.ledger)
     assert [held.what for held in entries.held] == ["10.230.137.100/32 dev eth0"]
-    assert [(m.name, m.interface, m.source, m.group) for m in entries.masters] == [
-        ("R1", "eth0", "10.230.137.1", "224.0.0.18")
-    ]
-    assert bytes.fromhex(entries.masters[0].resignation)[2] == 0
+    (master,) = entries.masters
+    assert (master.name, master.interface, master.source) == ("R1", "eth0", "10.230.137.1")
+    ((destination, packet),) = master.resignations
+    # an IPv4 packet of protocol 112 with TTL 255 and TOS 0xc0; version 2, VRID 50, priority 0, one address
+    assert destination == "224.0.0.18"
+    assert bytes.fromhex(packet)[:24] == bytes.fromhex(
+        "45c00028" + "00000000" + "ff700000" + "0ae68901" + "e0000012" + "21320001"
+    )
     assert ledger.read(pair.lb2.ledger) == ledger.Entries()
 
 

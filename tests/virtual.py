@@ -6,7 +6,7 @@ Time jumps to the next deadline; work for the executor is done where it is asked
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface
@@ -15,8 +15,9 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import structlog
-from sample import HAPROXY, MAC, OURS, START, STOP, THEIRS, guide, ipv4
+from sample import HAPROXY, MAC, OURS, START, STOP, THEIRS, guide
 
+from vrrpd.channels import Channel, Outgoing
 from vrrpd.ledger import Ledger
 from vrrpd.model import (
     Config,
@@ -30,7 +31,7 @@ from vrrpd.model import (
     VirtualAddress,
     VirtualRouter,
 )
-from vrrpd.ports import Announcement, Change, Listener
+from vrrpd.ports import Announcement, Change, Openings
 from vrrpd.runtime import Runtime
 
 R = TypeVar("R")
@@ -150,28 +151,31 @@ class Lan:
 class MemoryNetwork:
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._listeners: dict[str, Listener] = {}
+        self._openings = Openings()
         self._alive = True
         self.frames: list[bytes] = []
 
-    def listen(self, listeners: Mapping[str, Listener]) -> None:
-        self._listeners = dict(listeners) if self._alive else {}
+    def open(self, openings: Openings) -> None:
+        self._openings = openings if self._alive else Openings()
 
-    def send(self, interface: str, payload: bytes) -> None:
+    def send(self, channel: Channel, packets: Sequence[Outgoing]) -> None:
         node, lan = self._node, self._node.lan
-        listener = self._listeners.get(interface)
-        if listener is None or not node.linked or not node.running:
+        if channel not in self._openings.channels or not node.linked or not node.running:
             raise OSError(ENETDOWN, "Network is down")
-        lan.sent.append((lan.loop.clock, node.name, payload[2]))
-        if lan.loses(node.name, payload):
-            return
-        packet = ipv4(payload, listener.source)
-        for other in lan.others(node):
-            lan.loop.call_later(LATENCY_S, other.network.arrive, interface, packet)
+        for _, packet in packets:
+            payload = packet[20:]
+            lan.sent.append((lan.loop.clock, node.name, payload[2]))
+            if lan.loses(node.name, payload):
+                continue
+            for other in lan.others(node):
+                lan.loop.call_later(LATENCY_S, other.network.arrive, channel.device, packet)
 
-    def arrive(self, interface: str, packet: bytes) -> None:
-        if self._node.running and self._node.linked and interface in self._listeners:
-            self._node.runtime.on_datagrams(interface, [packet])
+    def _hears(self, device: str) -> bool:
+        return any(ear.device == device for ear in self._openings.ears)
+
+    def arrive(self, device: str, packet: bytes) -> None:
+        if self._node.running and self._node.linked and self._hears(device):
+            self._node.runtime.on_datagrams(device, [packet])
 
     def send_frames(self, device: str, frames: Sequence[bytes]) -> None:
         node, lan = self._node, self._node.lan
@@ -185,11 +189,11 @@ class MemoryNetwork:
                 lan.loop.call_later(LATENCY_S, other.network.hear, Announcement(device, address, mac, 0))
 
     def hear(self, announcement: Announcement) -> None:
-        if self._node.running and announcement.interface in self._listeners:
+        if self._node.running and self._hears(announcement.interface):
             self._node.runtime.on_announcement(announcement)
 
     def close(self) -> None:
-        self._alive, self._listeners = False, {}
+        self._alive, self._openings = False, Openings()
 
 
 class MemoryKernel:

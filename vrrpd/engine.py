@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias, assert_never
 
-from vrrpd import faults, fsm, groups
+from vrrpd import ah, faults, fsm, groups
 from vrrpd.actions import (
     Action,
     AddressAnnounced,
@@ -37,6 +37,7 @@ from vrrpd.actions import (
 from vrrpd.addresses import AddressBook, Key
 from vrrpd.agenda import Agenda
 from vrrpd.checks import Checks
+from vrrpd.ears import Ear, Ears, addressee
 from vrrpd.frames import Datagram, essence, strip_ipv4
 from vrrpd.groups import Group, Groups
 from vrrpd.model import (
@@ -54,7 +55,7 @@ from vrrpd.model import (
     VirtualRouter,
 )
 from vrrpd.moves import STARTED, next_move
-from vrrpd.packet import DropReason, PacketError
+from vrrpd.packet import Advertisement, DropReason, PacketError, has_plain_checksum
 from vrrpd.reception import Strays, accept, differences
 from vrrpd.records import Fault, FaultKind, Memory, Record, Transition
 from vrrpd.states import (
@@ -83,14 +84,15 @@ from vrrpd.states import Event as MachineEvent
 from vrrpd.states import SendFailed as MachineSendFailed
 from vrrpd.surroundings import Surroundings
 from vrrpd.tracking import Check
+from vrrpd.voice import Voice
 
 Actions: TypeAlias = list[Action]
-
 
 SHARED_WAKE_UP: Duration = MILLISECOND
 """Half of what lies between two chunks of advertisements (grid.CHUNK_GAP)."""
 _TICK = Tick()
 _TAKE_OVER = TakeOver()
+_PROTOCOL_AT = 9
 
 
 class Engine:
@@ -104,6 +106,7 @@ class Engine:
         self.strays = Strays()
         self._agenda: Agenda[Identity | Subject] = Agenda()
         self._by_address: dict[Key, list[Identity]] = {}
+        self._ears = Ears()
 
     @property
     def checks(self) -> Checks:
@@ -171,71 +174,89 @@ class Engine:
             case _:
                 assert_never(event)
 
-    def receive(self, interface: str, packet: bytes, now: Instant) -> Actions:
-        """An IPv4 packet of protocol 112, header included. Nothing that it holds raises."""
+    def receive(self, device: str, packet: bytes, now: Instant) -> Actions:
+        """An IPv4 packet of protocol 112 or 51, header included. Nothing that it holds raises."""
         seen = essence(packet)
-        if len(packet) > 21 and self._refreshed(Identity(interface, Family.IPV4, packet[21]), seen, now):  # noqa: PLR2004
+        if len(packet) > 21 and self._refreshed((device, Family.IPV4, packet[21]), seen, now):  # noqa: PLR2004
             return []
         datagram = strip_ipv4(packet)
+        if datagram is not None and packet[_PROTOCOL_AT] == ah.PROTOCOL:
+            datagram = ah.unseal(datagram, packet)
         if datagram is None:
-            self.strays.note(interface, None, "?", DropReason.LENGTH, now)
+            self.strays.note(device, None, "?", DropReason.LENGTH, now)
             return []
-        return self._receive(interface, datagram, seen, now)
+        return self._receive(device, datagram, seen, now)
 
-    def receive_ipv6(self, interface: str, datagram: Datagram, now: Instant) -> Actions:
+    def receive_ipv6(self, device: str, datagram: Datagram, now: Instant) -> Actions:
         """An IPv6 datagram of next header 112. Nothing that it holds raises."""
         payload = datagram.payload
-        if len(payload) > 1 and self._refreshed(Identity(interface, Family.IPV6, payload[1]), datagram, now):
+        if len(payload) > 1 and self._refreshed((device, Family.IPV6, payload[1]), datagram, now):
             return []
-        return self._receive(interface, datagram, datagram, now)
+        return self._receive(device, datagram, datagram, now)
 
-    def _refreshed(self, identity: Identity, seen: bytes | Datagram, now: Instant) -> bool:
+    def _refreshed(self, ear: Ear, seen: bytes | Datagram, now: Instant) -> bool:
         """It is the datagram that this Backup took for a sign of life before."""
-        record = self.records.get(identity)
-        if record is None or record.memory is None or record.memory.seen != seen:
-            return False
-        state, p = record.state, record.parameters
-        if not isinstance(state, Backup) or p is None:
-            return False
-        record.counters["received"] += 1
-        record.state = fsm.refresh(p, state, record.memory.event, now)
-        return True
+        for router in self._ears.at(ear):
+            record = self.records[router]
+            if record.memory is None or record.memory.seen != seen:
+                continue
+            state, p = record.state, record.parameters
+            if not isinstance(state, Backup) or p is None:
+                continue
+            record.counters["received"] += 1
+            if record.memory.has_plain_checksum:
+                record.counters["received_plain_checksum"] += 1
+            record.state = fsm.refresh(p, state, record.memory.event, now)
+            return True
+        return False
 
-    def _receive(self, interface: str, datagram: Datagram, seen: bytes | Datagram, now: Instant) -> Actions:
+    def _receive(self, device: str, datagram: Datagram, seen: bytes | Datagram, now: Instant) -> Actions:
         source = datagram.source
         if len(datagram.payload) < 2:  # noqa: PLR2004
-            self.strays.note(interface, None, str(source), DropReason.LENGTH, now)
+            self.strays.note(device, None, str(source), DropReason.LENGTH, now)
             return []
         vrid = datagram.payload[1]
-        record = self.records.get(Identity(interface, Family(source.version), vrid))
+        listening = self._ears.at((device, Family(source.version), vrid))
+        record = addressee([self.records[router] for router in listening], datagram)
         if record is None:
-            self.strays.note(interface, vrid, str(source), DropReason.UNKNOWN_VRID, now)
+            self.strays.note(device, vrid, str(source), DropReason.UNKNOWN_VRID, now)
             return []
         p = record.parameters
         if p is None or isinstance(record.state, Initialize):
             record.drop(DropReason.NOT_RUNNING)
             return []
         try:
-            advertisement = accept(record.router, datagram, p.primary_address)
+            advertisement = accept(record.router, datagram, p.primary_address, record.sequence)
         except PacketError as error:
             record.drop(error.reason)
             return self._disagree(record, str(source), error.reason, error.theirs, error.ours, now)
-        record.counters["received"] += 1
-        if advertisement.priority == 0:
-            record.counters["received_priority_0"] += 1
-        else:
-            record.best_rival = max(record.best_rival or 0, advertisement.priority)
+        self._count(record, datagram, advertisement)
         actions: Actions = []
-        found = differences(record.router, advertisement)
+        is_known = isinstance(record.state, Backup) and record.state.master == source
+        found = differences(record.router, advertisement, is_known=is_known)
         for difference in found:
             actions += self._disagree(record, str(source), *difference, now)
         event = AdvertisementReceived(source, advertisement)
         actions += self._step(record, event, now)
         state = record.state
         refreshes = isinstance(state, Backup) and state.preempt_at is None and advertisement.priority >= p.priority
-        if refreshes and not found:
-            record.memory = Memory(seen, event)
+        # What is sealed is taken once: the same again is a replay.
+        if refreshes and not found and datagram.seal is None:
+            record.memory = Memory(seen, event, has_plain_checksum(record.router, advertisement))
         return actions
+
+    def _count(self, record: Record, datagram: Datagram, advertisement: Advertisement) -> None:
+        record.counters["received"] += 1
+        if advertisement.priority == 0:
+            record.counters["received_priority_0"] += 1
+        else:
+            record.best_rival = max(record.best_rival or 0, advertisement.priority)
+        record.checksum_form = advertisement.checksum_form
+        if has_plain_checksum(record.router, advertisement):
+            record.counters["received_plain_checksum"] += 1
+        if datagram.seal is not None:
+            record.sequence = datagram.seal.sequence
+            record.voice.hear(record.sequence)
 
     def _disagree(self, record: Record, peer: str, what: str, theirs: str, ours: str, now: Instant) -> Actions:
         conflict = record.disagree(peer, what, theirs, ours, now)
@@ -377,9 +398,12 @@ class Engine:
 
     def _bury(self, record: Record, now: Instant) -> Actions:
         del self.records[record.identity]
+        self._ears.remove(record.identity)
         self._agenda.set(record.identity, None)
         self._forget_checks()
-        return [] if record.successor is None else self._admit(record.successor, now)
+        if record.successor is None:
+            return []
+        return self._refresh(self._enter(record.successor, now, record.voice), now)
 
     def _halt(self, record: Record, why: Why, now: Instant) -> Actions:
         record.wanted, record.leaving, record.successor = False, why, None
@@ -390,11 +414,12 @@ class Engine:
         """Something that a router depends on has changed: its parameters, its faults, and then itself."""
         was_worse = record.parameters is not None and record.parameters.holds_back
         actions: Actions = []
-        parameters = self.surroundings.parameters(record)
-        if parameters is not None and parameters != record.parameters:
-            previous, record.parameters = record.parameters, parameters
-            if previous is not None:
-                actions += self._step(record, ParametersChanged(previous), now)
+        parameters, previous = self.surroundings.parameters(record), record.parameters
+        if parameters is not None:
+            record.parameters = parameters
+        record.voice.speak(record.router, self.surroundings.channel(record))
+        if previous is not None and parameters is not None and parameters != previous:
+            actions += self._step(record, ParametersChanged(previous), now)
         own, before = self.surroundings.faults(record), record.own_faults
         record.own_faults = own
         found, known = own | self.groups.shared_fault(record), record.faults
@@ -590,7 +615,7 @@ class Engine:
         gone = before - set(self.surroundings.addresses_on(name))
         actions: Actions = []
         for record in list(self.records.values()) if matters else ():
-            if name in faults.devices(record.router):
+            if name in faults.devices(record.router) or record.router.tracks_source:
                 actions += self._refresh(record, now)
         if matters or gone:
             ips = {address.ip for address in gone}
@@ -638,7 +663,7 @@ class Engine:
                 record.successor = router
                 record.wanted, record.leaving = False, record.leaving or why
         for router in wanted.values():
-            self.records[router.identity] = Record(router, None, since=now, why=STARTED)
+            self._enter(router, now, Voice())
         self._examine_groups()
         actions: Actions = []
         for record in list(self.records.values()):
@@ -668,10 +693,11 @@ class Engine:
         for subject in self.checks.keep(tracked | set(self.config.watched)):
             self._agenda.set(subject, None)
 
-    def _admit(self, router: VirtualRouter, now: Instant) -> Actions:
-        record = Record(router, None, since=now, why=STARTED)
+    def _enter(self, router: VirtualRouter, now: Instant, voice: Voice) -> Record:
+        record = Record(router, None, since=now, why=STARTED, voice=voice)
         self.records[router.identity] = record
-        return self._refresh(record, now)
+        self._ears.add(record.identity)
+        return record
 
 
 def _tracked(router: VirtualRouter, keys: set[Key]) -> Iterator[Key]:

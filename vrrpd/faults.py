@@ -14,7 +14,11 @@ def of(
     record: Record, interfaces: Mapping[str, Interface], checks: Mapping[Subject, Check], virtual: frozenset[IPAddress]
 ) -> frozenset[Fault]:
     """All that holds the router in Initialize now."""
-    found = [*_of_interfaces(record.router, interfaces, virtual), *_of_checks(record, checks)]
+    found = [
+        *_of_interfaces(record.router, interfaces, virtual),
+        *_of_channel(record.router, interfaces),
+        *_of_checks(record, checks),
+    ]
     if record.addresses_refused is not None:
         found.append(record.addresses_refused)
     if record.barred:
@@ -27,6 +31,8 @@ def deafens(fault: Fault, router: VirtualRouter) -> bool:
     match fault.kind:
         case FaultKind.INTERFACE_MISSING | FaultKind.INTERFACE_DOWN | FaultKind.NO_PRIMARY_ADDRESS:
             return fault.of in {router.interface, router.advertising_device}
+        case FaultKind.SOURCE_MISSING | FaultKind.NO_PEERS:
+            return True
         case _:
             return False
 
@@ -58,7 +64,7 @@ def _of_interfaces(
             yield Fault(FaultKind.INTERFACE_MISSING, name, f"there is no interface {name}")
         elif not interface.up and _counts_when_down(router, name):
             yield Fault(FaultKind.INTERFACE_DOWN, name, f"{name} is down")
-        elif name == router.interface and primary_address(interface, router.family, virtual) is None:
+        elif name == router.interface and _lacks_source(router, interface, virtual):
             which = "IPv4" if router.family is Family.IPV4 else "IPv6 link-local"
             yield Fault(FaultKind.NO_PRIMARY_ADDRESS, name, f"{name} has no {which} address to advertise from")
 
@@ -77,6 +83,20 @@ def _counts_when_down(router: VirtualRouter, name: str) -> bool:
     if router.virtual_mac is not None and name == router.virtual_mac.device:
         return False
     return router.tracks_interface or name != router.interface
+
+
+def _lacks_source(router: VirtualRouter, interface: Interface, virtual: frozenset[IPAddress]) -> bool:
+    return router.source_address is None and primary_address(interface, router.family, virtual) is None
+
+
+def _of_channel(router: VirtualRouter, interfaces: Mapping[str, Interface]) -> Iterator[Fault]:
+    source = router.source_address
+    if router.tracks_source and source is not None:
+        here = (address.ip for interface in interfaces.values() for address in interface.addresses)
+        if source not in here:
+            yield Fault(FaultKind.SOURCE_MISSING, str(source), f"{source}, its source address, is not on this node")
+    if router.needs_peers and not router.destinations:
+        yield Fault(FaultKind.NO_PEERS, router.name, "no unicast peer is configured (unicast_fault_no_peer)")
 
 
 def _of_checks(record: Record, checks: Mapping[Subject, Check]) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""What lies around a VRRP message: the IPv4 header that a raw socket delivers, gratuitous ARP, unsolicited NA."""
+"""What lies around a VRRP message: IP headers as raw sockets take and deliver them, gratuitous ARP, unsolicited NA."""
 
 from __future__ import annotations
 
@@ -24,6 +24,19 @@ _NEIGHBOR_ADVERTISEMENT = struct.Struct("!BBHI16sBB6s")
 _NA_TYPE, _NA_ROUTER, _NA_OVERRIDE, _TARGET_LINK_LAYER = 136, 1 << 31, 1 << 29, 2
 
 
+_TOS_INTERNETWORK_CONTROL = 0xC0
+
+
+class Seal(NamedTuple):
+    """What an Authentication Header says (RFC 2402 section 2), and the bytes that its value has to be the digest of."""
+
+    spi: bytes
+    sequence: int
+    value: bytes
+    covered: bytes
+    """As they arrived, but for what routers on the way may change (section 3.3.3.1): that is 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class Datagram:
     """An IP datagram, taken apart."""
@@ -33,6 +46,8 @@ class Datagram:
     ttl: int
     """Or the hop limit; 0 when the kernel did not say."""
     payload: bytes
+    seal: Seal | None = None
+    """None: it came without an Authentication Header."""
 
 
 class Frame(NamedTuple):
@@ -52,6 +67,15 @@ def strip_ipv4(packet: bytes) -> Datagram | None:
     if version_length >> 4 != 4 or not _IPV4.size <= header <= total or total != len(packet):  # noqa: PLR2004
         return None
     return Datagram(IPv4Address(source), IPv4Address(destination), ttl, packet[header:])
+
+
+def ip_header(source: IPAddress, destination: IPAddress, ttl: int, protocol: int, length: int) -> bytes:
+    """The header before so many bytes; of IPv4 the kernel adds identification and checksum (RFC 5798 section 5.1)."""
+    if isinstance(source, IPv4Address):
+        fields = (0x45, _TOS_INTERNETWORK_CONTROL, _IPV4.size + length, 0, 0, ttl, protocol, 0)
+        return _IPV4.pack(*fields, source.packed, destination.packed)
+    first = 6 << 28 | _TOS_INTERNETWORK_CONTROL << 20
+    return _IPV6.pack(first, length, protocol, ttl, source.packed, destination.packed)
 
 
 def essence(packet: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """What this node has put into the kernel, on disk, before it is there.
 
-Everything in it is finished bytes: the netlink request that removes an address, the advertisement of priority 0. So
-`vrrpd release` needs neither pyroute2 nor the configuration. Mode 0600: the advertisement holds the password.
+Everything in it is finished bytes: the netlink request that removes an address, the packets of priority 0. So `vrrpd
+release` needs neither pyroute2 nor the configuration. Mode 0600: an advertisement holds the password.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from vrrpd.model import Held
 
@@ -34,9 +35,8 @@ class MasterHere:
     name: str
     interface: str
     source: str
-    group: str
-    resignation: str
-    """The VRRP message of priority 0, in hexadecimal."""
+    resignations: tuple[tuple[str, str], ...]
+    """To whom, and the IP packet with the advertisement of priority 0, in hexadecimal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def read(path: Path) -> Entries:
             raise LedgerError(f"{path} has format {content['format']}, this vrrpd writes {FORMAT}")
         return Entries(
             tuple(HeldHere(**entry) for entry in content["held"]),
-            tuple(MasterHere(**entry) for entry in content["masters"]),
+            tuple(_master(entry) for entry in content["masters"]),
         )
     except FileNotFoundError:
         return Entries()
@@ -125,3 +125,8 @@ def read(path: Path) -> Entries:
         raise LedgerError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise LedgerError(f"{path} is not a ledger of vrrpd: {error}") from error
+
+
+def _master(entry: dict[str, Any]) -> MasterHere:
+    resignations = tuple((str(to), str(packet)) for to, packet in entry["resignations"])
+    return MasterHere(**{**entry, "resignations": resignations})

@@ -27,8 +27,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
 
-from vrrpd.frames import Datagram, internet_checksum
-from vrrpd.model import CENTISECOND, SECOND, AuthenticationType, Duration, IPAddress, Version, VirtualRouter
+from vrrpd import ah
+from vrrpd.frames import Datagram, Seal, internet_checksum
+from vrrpd.model import CENTISECOND, SECOND, AuthenticationType, Duration, Family, IPAddress, Version, VirtualRouter
 
 ADVERTISEMENT_TYPE = 1
 TTL = 255
@@ -36,6 +37,7 @@ TTL = 255
 PROTOCOL = 112
 
 _HEADER = struct.Struct("!BBBBHH")
+_CHECKSUM_AT = 6
 _PASSWORD_BYTES = 8
 _INTERVAL_MASK = 0x0FFF
 _TRAILER_BYTES: dict[int, int] = {Version.V2: _PASSWORD_BYTES, Version.V3: 0}
@@ -50,11 +52,14 @@ class DropReason(StrEnum):
     VERSION = "version"
     AUTHENTICATION_TYPE = "authentication_type"
     AUTHENTICATION = "authentication"
+    REPLAY = "replay"
     INTERVAL = "interval"
     TYPE = "type"
     CHECKSUM = "checksum"
     DESTINATION = "destination"
+    SOURCE = "source"
     OWN_SOURCE = "own_source"
+    OWNER = "owner"
     NOT_RUNNING = "not_running"
 
 
@@ -86,21 +91,45 @@ class Advertisement:
     checksum_form: ChecksumForm = ChecksumForm.MESSAGE
 
 
+def has_plain_checksum(router: VirtualRouter, advertisement: Advertisement) -> bool:
+    """It has RFC 9568's form where there are two."""
+    return router.version is Version.V3 and advertisement.checksum_form is ChecksumForm.MESSAGE
+
+
 def encode(router: VirtualRouter, priority: int, source: IPAddress) -> bytes:
-    """The whole VRRP message that this router sends from `source` at this priority (0 to 255)."""
+    """The whole VRRP message that this router sends from `source` at this priority (0 to 255).
+
+    Its checksum is for the first of the router's destinations; `addressed` makes it one for another.
+    """
     addresses = b"".join(address.ip.packed for address in router.addresses)
     first = (router.version << 4 | ADVERTISEMENT_TYPE, router.vrid, priority, len(router.addresses))
     if router.version is Version.V2:
-        fields = (*first, router.authentication.type << 8 | router.advertisement_interval // SECOND)
-        body = addresses + router.authentication.password.ljust(_PASSWORD_BYTES, b"\0")
+        timing = router.authentication.type << 8 | router.advertisement_interval // SECOND
+        # In clear only where that is asked for; an Authentication Header has a digest of its own.
+        password = router.authentication.password if router.authentication.type is AuthenticationType.PASS else b""
+        body = addresses + password.ljust(_PASSWORD_BYTES, b"\0")
     else:
-        fields = (*first, router.advertisement_interval // CENTISECOND)
+        timing = router.advertisement_interval // CENTISECOND
         body = addresses
-    message = _HEADER.pack(*fields, 0) + body
-    covered = message
-    if router.version is Version.V3 and not router.plain_checksum:
-        covered = _pseudo_header(source, router.group, len(message)) + message
-    return _HEADER.pack(*fields, internet_checksum(covered)) + body
+    message = _HEADER.pack(*first, timing, 0) + body
+    return _checked(router, message, source, next(iter(router.destinations), router.group))
+
+
+def addressed(router: VirtualRouter, message: bytes, source: IPAddress, destination: IPAddress) -> bytes:
+    """The message as it goes to that destination: its checksum may cover both ends."""
+    if not _covers_ends(router) or destination == next(iter(router.destinations), None):
+        return message
+    return _checked(router, message[:_CHECKSUM_AT] + b"\0\0" + message[_HEADER.size :], source, destination)
+
+
+def _covers_ends(router: VirtualRouter) -> bool:
+    return router.version is Version.V3 and not (router.plain_checksum and router.family is Family.IPV4)
+
+
+def _checked(router: VirtualRouter, message: bytes, source: IPAddress, destination: IPAddress) -> bytes:
+    covered = _pseudo_header(source, destination, len(message)) if _covers_ends(router) else b""
+    checksum = internet_checksum(covered + message)
+    return message[:_CHECKSUM_AT] + checksum.to_bytes(2, "big") + message[_HEADER.size :]
 
 
 def decode(router: VirtualRouter, datagram: Datagram) -> Advertisement:
@@ -109,17 +138,18 @@ def decode(router: VirtualRouter, datagram: Datagram) -> Advertisement:
     Raises `PacketError` with the first check that fails.
     """
     message = datagram.payload
+    _check_seal(router, datagram)
     if len(message) < _HEADER.size:
         raise PacketError(DropReason.LENGTH, f"{len(message)} bytes", f"at least {_HEADER.size}")
     version_type, vrid, priority, count, timing, _ = _HEADER.unpack_from(message)
     version, message_type = version_type >> 4, version_type & 0x0F
-    _check_length(version, count, datagram)
-    if datagram.ttl != TTL:
+    _check_length(router, version, count, datagram)
+    if datagram.ttl != TTL and router.unicast is None:
         raise PacketError(DropReason.TTL, f"TTL {datagram.ttl}", f"TTL {TTL}")
     if version != router.version:
         raise PacketError(DropReason.VERSION, f"version {version}", f"version {router.version:d}")
     if version == Version.V2:
-        _authenticate(router, timing >> 8, message[-_PASSWORD_BYTES:])
+        _authenticate(router, timing >> 8, message[-_PASSWORD_BYTES:], datagram.seal)
     interval = _interval(router, timing)
     if message_type != ADVERTISEMENT_TYPE:
         raise PacketError(DropReason.TYPE, f"type {message_type}", f"type {ADVERTISEMENT_TYPE}")
@@ -134,8 +164,19 @@ def _addresses(of_family: IPAddress, body: bytes, count: int) -> Iterator[IPAddr
         yield type(of_family)(body[start : start + size])
 
 
-def _check_length(version: int, count: int, datagram: Datagram) -> None:
-    """Exact, for a version whose layout is known here. Version 3 has at least one address (erratum 8299)."""
+def _check_seal(router: VirtualRouter, datagram: Datagram) -> None:
+    """An Authentication Header is there if, and only if, this router wants one."""
+    if (datagram.seal is not None) is not router.is_sealed:
+        words = ("an Authentication Header", "none")
+        theirs, ours = words if datagram.seal is not None else reversed(words)
+        raise PacketError(DropReason.AUTHENTICATION_TYPE, theirs, ours)
+
+
+def _check_length(router: VirtualRouter, version: int, count: int, datagram: Datagram) -> None:
+    """Exact, for a version whose layout is known here.
+
+    Version 3 has at least one address (erratum 8299), unless we have none either (keepalived's no_virtual_ipaddress).
+    """
     size = len(datagram.source.packed)
     trailer = _TRAILER_BYTES.get(version)
     if trailer is None:
@@ -143,7 +184,7 @@ def _check_length(version: int, count: int, datagram: Datagram) -> None:
     expected, length = _HEADER.size + size * count + trailer, len(datagram.payload)
     if length != expected:
         raise PacketError(DropReason.LENGTH, f"{length} bytes with {count} addresses", f"{expected}")
-    if version == Version.V3 and count == 0:
+    if version == Version.V3 and count == 0 and router.addresses:
         raise PacketError(DropReason.LENGTH, "no address", "at least one")
 
 
@@ -178,14 +219,16 @@ def _pseudo_header(source: IPAddress, destination: IPAddress, length: int) -> by
     return source.packed + destination.packed + struct.pack("!I3xB", length, PROTOCOL)
 
 
-def _authenticate(router: VirtualRouter, their_type: int, data: bytes) -> None:
+def _authenticate(router: VirtualRouter, their_type: int, data: bytes, seal: Seal | None) -> None:
     ours = router.authentication
     if their_type != ours.type:
         raise PacketError(DropReason.AUTHENTICATION_TYPE, f"authentication {_name(their_type)}", _name(ours.type))
     # RFC 3768 section 5.3.10: with type 0 the data is ignored.
-    if ours.type is AuthenticationType.PASS and not hmac.compare_digest(
-        data, ours.password.ljust(_PASSWORD_BYTES, b"\0")
-    ):
+    if ours.type is AuthenticationType.PASS:
+        same = hmac.compare_digest(data, ours.password.ljust(_PASSWORD_BYTES, b"\0"))
+    else:
+        same = seal is None or ah.is_true(seal, ours.password, unicast=router.unicast is not None)
+    if not same:
         raise PacketError(DropReason.AUTHENTICATION, "another password", "our password")
 
 

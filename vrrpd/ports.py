@@ -5,28 +5,42 @@ What comes in arrives through the callbacks that an edge is built with, always o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from vrrpd.model import Duration, Held, IPAddress, Script, ScriptResult
+from vrrpd.channels import Channel, Outgoing
+from vrrpd.frames import Datagram
+from vrrpd.model import Duration, Family, Held, IPAddress, Script, ScriptResult
+
+Packet: TypeAlias = bytes | Datagram
+"""What a raw socket gives: of IPv4 the whole packet, of IPv6, where there is no header to be had, what it tells."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
-    """What has to be open on one interface. A change of any field means other sockets."""
+class Ear:
+    """What is listened to on one device. A change of any field means another socket."""
 
-    interface: str
+    device: str
     index: int
-    source: IPv4Address
-    """The primary address: advertisements leave from it."""
-    group: IPv4Address
+    family: Family
+    groups: frozenset[IPAddress] = frozenset()
+    """What is sent to the device's own addresses is heard anyway."""
+    protocols: frozenset[int] = frozenset()
+    """Of advertisements; none: announcements alone are wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Openings:
+    """All that has to be open."""
+
+    ears: frozenset[Ear] = frozenset()
+    channels: frozenset[Channel] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A gratuitous ARP (or unsolicited NA) that somebody else sent."""
+    """A gratuitous ARP or an unsolicited NA that somebody else sent."""
 
     interface: str
     address: IPAddress
@@ -38,18 +52,18 @@ class Announcement:
 class Network(Protocol):
     """Bytes in and out.
 
-    Built with `on_datagrams(interface, datagrams)`: what a raw IPv4 socket gave, header included, all that was
-    waiting; and `on_announcement(Announcement)`: only frames that are gratuitous.
+    Built with `on_datagrams(device, packets)`: all that was waiting; and `on_announcement(Announcement)`: only frames
+    that are gratuitous.
     """
 
-    def listen(self, listeners: Mapping[str, Listener]) -> None:
-        """Open, reopen and close so that exactly these are open.
+    def open(self, openings: Openings) -> None:
+        """Open, reopen and close so that exactly this is open.
 
-        One that cannot be opened is logged and tried again at the next call.
+        What cannot be opened is logged and tried again at the next call.
         """
 
-    def send(self, interface: str, payload: bytes) -> None:
-        """Multicast one VRRP message at once. OSError when it did not leave; never blocks."""
+    def send(self, channel: Channel, packets: Sequence[Outgoing]) -> None:
+        """Send all of these at once. OSError when one did not leave; never blocks."""
 
     def send_frames(self, device: str, frames: Sequence[bytes]) -> None:
         """Put Ethernet frames on a device. OSError when one did not leave; never blocks."""

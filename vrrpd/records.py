@@ -8,9 +8,10 @@ from enum import StrEnum
 
 from vrrpd.frames import Datagram
 from vrrpd.model import SECOND, Duration, Identity, Instant, IPAddress, VirtualRouter
-from vrrpd.packet import DropReason
+from vrrpd.packet import ChecksumForm, DropReason
 from vrrpd.retrying import Asking, Repair
 from vrrpd.states import AdvertisementReceived, Initialize, Parameters, Reason, State, Why
+from vrrpd.voice import Voice
 
 CONFLICTS_MAX = 16
 TRANSITIONS_MAX = 32
@@ -24,6 +25,8 @@ class FaultKind(StrEnum):
     INTERFACE_MISSING = "interface_missing"
     INTERFACE_DOWN = "interface_down"
     NO_PRIMARY_ADDRESS = "no_primary_address"
+    SOURCE_MISSING = "source_missing"
+    NO_PEERS = "no_peers"
     CHECK_PENDING = "check_pending"
     CHECK_FAILED = "check_failed"
     ADDRESSES_REFUSED = "addresses_refused"
@@ -70,6 +73,7 @@ class Memory:
     seen: bytes | Datagram
     """Of IPv4 the `frames.essence`, of IPv6 all that the kernel gave."""
     event: AdvertisementReceived
+    has_plain_checksum: bool = False
 
 
 @dataclass(slots=True)
@@ -99,6 +103,11 @@ class Record:
     """Those that it does not have from its sync group."""
     addresses_refused: Fault | None = None
     memory: Memory | None = None
+    sequence: int = 0
+    """The last that an Authentication Header had which was taken."""
+    voice: Voice = field(default_factory=Voice)
+    checksum_form: ChecksumForm | None = None
+    """Which of the two forms that version 3 over IPv4 has the last advertisement used; None: there is only one."""
     best_rival: int | None = None
     """The highest priority that another router has advertised here."""
     asking: Asking = field(default_factory=Asking)

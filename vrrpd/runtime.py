@@ -7,12 +7,12 @@ The event loop is the clock, so the same runtime runs on Linux's edges and on a 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import IPv4Address
 from typing import assert_never
 
 from structlog.typing import FilteringBoundLogger
@@ -39,7 +39,9 @@ from vrrpd.actions import (
     TimePassed,
     Undrain,
 )
+from vrrpd.channels import Outgoing
 from vrrpd.engine import Engine
+from vrrpd.frames import Datagram
 from vrrpd.kernelwork import KernelQueue
 from vrrpd.ledger import Ledger, MasterHere
 from vrrpd.model import (
@@ -57,7 +59,8 @@ from vrrpd.model import (
     TrackedHAProxy,
     VirtualRouter,
 )
-from vrrpd.ports import Announcement, Kernel, Listener, Network, Scripts
+from vrrpd.openings import openings
+from vrrpd.ports import Announcement, Kernel, Network, Packet, Scripts
 from vrrpd.record import Recorder
 from vrrpd.records import Record
 from vrrpd.states import (
@@ -71,6 +74,7 @@ from vrrpd.states import (
     StateChanged,
     Why,
 )
+from vrrpd.voice import Voice
 from vrrpd.wanted import Followup, Results
 
 CHECKPOINT_TAKES: Duration = 20 * MILLISECOND
@@ -113,7 +117,7 @@ class Runtime:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: Instant = 0
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
-        self._listeners: dict[str, Listener] = {}
+        self._voices: dict[Identity, Voice] = {}
         self._network: Network
         self._kernel: Kernel
         self._scripts: Scripts
@@ -178,11 +182,14 @@ class Runtime:
         """Somebody has removed these routes and rules."""
         self._turn(ThingsLost(tuple(things)))
 
-    def on_datagrams(self, interface: str, packets: Sequence[bytes]) -> None:
+    def on_datagrams(self, device: str, packets: Sequence[Packet]) -> None:
         """All that waited in a socket, before any timer has its say."""
         now = self.now()
         for packet in packets:
-            self._apply(self.recorder.receive(interface, packet, now))
+            if isinstance(packet, Datagram):
+                self._apply(self.recorder.receive_ipv6(device, packet, now))
+            else:
+                self._apply(self.recorder.receive(device, packet, now))
         self._rearm()
 
     def on_announcement(self, announcement: Announcement) -> None:
@@ -289,10 +296,20 @@ class Runtime:
 
     def _send(self, router: VirtualRouter, message: bytes, *, is_retry: bool) -> None:
         try:
-            self._network.send(router.advertising_device, message)
+            self._say(router.identity, message)
         except OSError:
             # Counted by the engine, which tries once more; not within this turn.
             self._loop.call_soon(self._turn, SendFailed(router.identity, is_retry))
+
+    def _say(self, identity: Identity, message: bytes) -> None:
+        """OSError when it did not leave."""
+        record = self.engine.records.get(identity)
+        voice = self._voices.get(identity) if record is None else record.voice
+        if voice is None or voice.channel is None:
+            raise OSError(errno.ENETDOWN, "nothing to advertise by")
+        self._network.send(voice.channel, voice.say(message))
+        if voice.outlived_its_testament:
+            self._queue.note_masters()
 
     def _on_followup(self, identity: Identity, followup: Followup) -> None:
         match followup:
@@ -315,7 +332,7 @@ class Runtime:
 
     def _farewell(self, identity: Identity, message: bytes) -> None:
         try:
-            self._network.send(identity.interface, message)
+            self._say(identity, message)
         except OSError as error:
             self._log.warning("farewell not sent", interface=identity.interface, error=error.strerror)
 
@@ -328,33 +345,19 @@ class Runtime:
             self.on_idle()
 
     def _listen(self) -> None:
-        """Sockets where routers are; those of routers that have just gone stay until their last word is said."""
-        wanted = {
-            listener.interface: listener
-            for record in self.engine.records.values()
-            if (listener := self._listener(record)) is not None
-        }
-        if not self._queue.idle:
-            wanted = self._listeners | wanted
-        self._listeners = wanted
-        self._network.listen(wanted)
-
-    def _listener(self, record: Record) -> Listener | None:
-        interface = self.engine.interfaces.get(record.router.advertising_device)
-        source = None if record.parameters is None else record.parameters.primary_address
-        group = record.router.group
-        if interface is None or not isinstance(source, IPv4Address) or not isinstance(group, IPv4Address):
-            return None
-        return Listener(interface.name, interface.index, source, group)
+        """Sockets where routers are; a router that has just gone keeps its voice until its last word is said."""
+        records = self.engine.records.values()
+        voices = {record.identity: record.voice for record in records}
+        self._voices = voices if self._queue.idle else self._voices | voices
+        self._network.open(openings(records, self._voices.values(), self.engine.interfaces))
 
     def _master_here(self, record: Record) -> MasterHere:
-        p = record.parameters
+        p, channel = record.parameters, record.voice.channel
         return MasterHere(
             name=record.router.name,
             interface=record.router.advertising_device,
-            source="" if p is None else str(p.primary_address),
-            group=str(record.router.group),
-            resignation="" if p is None else p.resignation.hex(),
+            source="" if channel is None else str(channel.source),
+            resignations=() if p is None else _hexadecimal(record.voice.testament(p.resignation)),
         )
 
     def _log_transition(self, router: VirtualRouter, change: StateChanged) -> None:
@@ -366,3 +369,7 @@ class Runtime:
             reason=change.why.reason,
             why=change.why.words,
         )
+
+
+def _hexadecimal(packets: Iterable[Outgoing]) -> tuple[tuple[str, str], ...]:
+    return tuple((str(packet.destination), packet.content.hex()) for packet in packets)

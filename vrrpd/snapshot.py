@@ -9,15 +9,25 @@ from typing import Any, TypeAlias
 
 from vrrpd import fsm, tracking
 from vrrpd.engine import Engine
-from vrrpd.model import MILLISECOND, SECOND, Instant, Route, Rule, ScriptResult, VirtualAddress
-from vrrpd.packet import DropReason
+from vrrpd.model import (
+    MILLISECOND,
+    SECOND,
+    Family,
+    Instant,
+    Route,
+    Rule,
+    ScriptResult,
+    Version,
+    VirtualAddress,
+)
+from vrrpd.packet import ChecksumForm, DropReason
 from vrrpd.reception import Stray
 from vrrpd.records import Record
 from vrrpd.states import Backup, Initialize, Master
 from vrrpd.tracking import Poll
 
 Json: TypeAlias = dict[str, Any]
-_COUNTERS = ("received", "received_priority_0", "sent", "send_failed", "addresses_lost")
+_COUNTERS = ("received", "received_priority_0", "received_plain_checksum", "sent", "send_failed", "addresses_lost")
 
 
 def wall_clock(now: Instant, wall_now_ns: int) -> Callable[[Instant], str]:
@@ -123,8 +133,18 @@ def _master(record: Record, now: Instant) -> Json | None:
         "address": str(address),
         "priority": priority,
         "advertised_ms_ago": (now - at) // MILLISECOND,
-        "checksum": None,
+        "checksum": _checksum(record),
     }
+
+
+def _checksum(record: Record) -> str | None:
+    """Which of its two forms the Master uses; None where there is only one."""
+    router = record.router
+    if router.version is not Version.V3 or router.family is not Family.IPV4:
+        return None
+    if isinstance(record.state, Master):
+        return ChecksumForm.MESSAGE if router.plain_checksum else ChecksumForm.PSEUDO_HEADER
+    return record.checksum_form
 
 
 def _address(engine: Engine, address: VirtualAddress) -> Json:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address
 
-from vrrpd import faults, grid, tracking
+from vrrpd import ah, faults, grid, tracking
+from vrrpd.channels import Channel
 from vrrpd.checks import Checks
 from vrrpd.frames import Frame, gratuitous_arp, unsolicited_na
 from vrrpd.groups import Groups
 from vrrpd.model import Config, Family, Identity, Instant, Interface, IPAddress, IPInterface, VirtualRouter
+from vrrpd.packet import PROTOCOL, TTL
 from vrrpd.records import Fault, Record
 from vrrpd.states import Parameters
 
@@ -25,12 +27,14 @@ class Surroundings:
         self.groups = Groups(records)
         self._places: dict[Identity, grid.Place] = {}
         self._virtual: frozenset[IPAddress] = frozenset()
+        self._sources: frozenset[IPAddress | None] = frozenset()
 
     def configure(self, config: Config, leaving: Iterable[VirtualRouter], now: Instant) -> None:
         """These routers are wanted, and those may still hold something."""
         self.groups.configure(config, now)
         self._places = grid.places(config.routers)
         self._virtual = faults.virtual_addresses((*config.routers, *leaving))
+        self._sources = frozenset(r.source_address for r in (*config.routers, *leaving) if r.tracks_source)
 
     def show(self, name: str, interface: Interface | None) -> bool:
         """An interface is so now; True when something has changed that routers depend on.
@@ -51,7 +55,9 @@ class Surroundings:
         """None when the interface has no address to speak from."""
         router = record.router
         interface = self.interfaces.get(router.interface)
-        source = None if interface is None else faults.primary_address(interface, router.family, self._virtual)
+        source = router.source_address
+        if source is None and interface is not None:
+            source = faults.primary_address(interface, router.family, self._virtual)
         if source is None:
             return None
         place = self._places.get(router.identity, grid.ALONE)
@@ -67,6 +73,21 @@ class Surroundings:
             holds_back=record.drained or self.is_worse(router),
             company=company,
             announcement=tuple(self._announcement(router)),
+        )
+
+    def channel(self, record: Record) -> Channel | None:
+        """How its advertisements leave; None while there is nothing that they could leave by."""
+        router, p = record.router, record.parameters
+        interface = self.interfaces.get(router.advertising_device)
+        if interface is None or p is None:
+            return None
+        return Channel(
+            interface.name,
+            interface.index,
+            p.primary_address,
+            router.destinations,
+            TTL if router.unicast is None else router.unicast.ttl,
+            ah.PROTOCOL if router.is_sealed else PROTOCOL,
         )
 
     def faults(self, record: Record) -> frozenset[Fault]:
@@ -104,4 +125,5 @@ class Surroundings:
         if interface is None:
             return None
         primary = [faults.primary_address(interface, family, self._virtual) for family in Family]
-        return (interface.index, interface.up, interface.mac, interface.forwards, *primary)
+        sources = self._sources and self._sources.intersection(address.ip for address in interface.addresses)
+        return (interface.index, interface.up, interface.mac, interface.forwards, sources, *primary)

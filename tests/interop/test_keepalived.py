@@ -20,7 +20,7 @@ COMPLAINTS = re.compile(
     r"bogus|invalid|mismatch|wrong|expected|received|incorrect|discard|drop|bad |unknown", re.IGNORECASE
 )
 NO_COMPLAINTS = re.compile(r"higher prio|lower prio|priority 0|track script|Reply|Cant find|unsafe", re.IGNORECASE)
-GOOD = {"received", "received_priority_0", "sent", "send_failed", "addresses_lost"}
+GOOD = {"received", "received_priority_0", "received_plain_checksum", "sent", "send_failed", "addresses_lost"}
 
 
 def keepalived_errors(here: Site, node: Node) -> dict[str, dict[str, int]]:

@@ -215,7 +215,7 @@ BAD = {
 }
 UNKNOWN = [ipv4(message(vrid=77)), ipv4(message(vrid=77)), ipv4(message(kind=0x31, vrid=78))]
 NOTHING = [ipv4(b""), ipv4(b"\x21")]
-GOOD = {"received", "received_priority_0", "sent", "send_failed", "addresses_lost"}
+GOOD = {"received", "received_priority_0", "received_plain_checksum", "sent", "send_failed", "addresses_lost"}
 
 
 def log_lines(node: Node) -> list[str]:

@@ -12,10 +12,14 @@ from pathlib import Path
 
 import pytest
 from lan import PATIENCE_S, Lan, capturing_log, run
+from sample import ipv4
 from structlog.typing import EventDict
 
-from vrrpd.linux.sockets import RawNetwork, parse_gratuitous_arp
-from vrrpd.ports import Announcement, Listener
+from vrrpd.channels import Channel, Outgoing
+from vrrpd.linux.claims import parse_gratuitous_arp
+from vrrpd.linux.sockets import RawNetwork
+from vrrpd.model import Family
+from vrrpd.ports import Announcement, Ear, Openings, Packet
 
 GROUP = IPv4Address("224.0.0.18")
 SOURCES = {"a": "10.7.0.1", "b": "10.7.0.2"}
@@ -28,7 +32,7 @@ class Node:
     def __init__(self, lan: Lan, name: str) -> None:
         self.lan = lan
         self.name = name
-        self.calls: list[tuple[str, list[bytes]]] = []
+        self.calls: list[tuple[str, list[Packet]]] = []
         self.announcements: list[Announcement] = []
         self.logged: list[EventDict]
         log, self.logged = capturing_log()
@@ -38,17 +42,19 @@ class Node:
 
     @property
     def payloads(self) -> list[bytes]:
-        return [datagram[20:] for _, datagrams in self.calls for datagram in datagrams]
+        return [packet[20:] for _, packets in self.calls for packet in packets if isinstance(packet, bytes)]
 
-    def listen(self, *, source: str | None = None, index: int | None = None) -> None:
-        listener = Listener(
-            interface="eth0",
-            index=self.lan.index(self.name) if index is None else index,
-            source=IPv4Address(source or SOURCES[self.name]),
-            group=GROUP,
-        )
+    def listen(self, *, index: int | None = None) -> None:
+        index = self.lan.index(self.name) if index is None else index
+        source = IPv4Address(SOURCES[self.name])
+        self.ear = Ear("eth0", index, Family.IPV4, frozenset({GROUP}), frozenset({112}))
+        self.channel = Channel("eth0", index, source, (GROUP,), 255, 112)
         with self.lan.inside(self.name):
-            self.network.listen({"eth0": listener})
+            self.network.open(Openings(frozenset({self.ear}), frozenset({self.channel})))
+
+    def send(self, payload: bytes) -> None:
+        assert isinstance(self.channel.source, IPv4Address)
+        self.network.send(self.channel, [Outgoing(GROUP, ipv4(payload, self.channel.source))])
 
     def send_frame(self, frame: bytes) -> None:
         self.network.send_frames("eth0", [frame])
@@ -58,7 +64,7 @@ class Node:
             self._heard.clear()
             await self._heard.wait()
 
-    def _on_datagrams(self, interface: str, datagrams: Sequence[bytes]) -> None:
+    def _on_datagrams(self, interface: str, datagrams: Sequence[Packet]) -> None:
         self.calls.append((interface, list(datagrams)))
         self._heard.set()
 
@@ -106,9 +112,9 @@ def test_an_advertisement_leaves_as_rfc_5798_wants_it_and_we_do_not_hear_it() ->
         a, b = Node(lan, "a"), Node(lan, "b")
         a.listen()
         b.listen()
-        a.network.send("eth0", b"from a")
+        a.send(b"from a")
         frame = tap.next(is_vrrp).data
-        b.network.send("eth0", b"from b")
+        b.send(b"from b")
         await a.until(lambda: bool(a.calls))
 
         assert frame[:6] == bytes.fromhex("01005e000012")
@@ -141,7 +147,7 @@ def test_all_that_waits_comes_in_one_call() -> None:
         b.listen()
         sent = [f"number {number}".encode() for number in range(200)]
         for payload in sent:
-            a.network.send("eth0", payload)
+            a.send(payload)
         with witness:
             for _ in sent:
                 witness.recv(100)
@@ -178,7 +184,7 @@ def test_other_interfaces_and_other_groups_are_not_heard() -> None:
             side.sendto(b"side", ("224.0.0.18", 0))
             sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
             sender.sendto(b"group", ("224.0.0.99", 0))
-            a.network.send("eth0", b"last")
+            a.send(b"last")
             await b.until(lambda: b"last" in b.payloads)
 
         assert b.payloads == [b"last"]
@@ -197,14 +203,14 @@ def test_an_interface_that_went_and_came_back_is_heard_again() -> None:
         old_index = lan.index("a")
         lan.run("a", "ip link delete eth0")
         with pytest.raises(OSError, match=r"No such device|unreachable"):
-            a.network.send("eth0", b"nobody hears it")
+            a.send(b"nobody hears it")
 
         lan.plug("a", "10.7.0.1/24")
         assert lan.index("a") != old_index
         a.listen()
-        a.network.send("eth0", b"here again")
+        a.send(b"here again")
         await b.until(lambda: bool(b.calls))
-        b.network.send("eth0", b"welcome")
+        b.send(b"welcome")
         b.send_frame(arp(1, mac_of(lan, "b"), "10.7.0.99", "10.7.0.99"))
         await a.until(lambda: bool(a.calls) and bool(a.announcements))
 
@@ -226,9 +232,9 @@ def test_a_link_that_was_down_is_heard_again_through_the_same_sockets() -> None:
         lan.run("a", "ip link set eth0 down")
         await asyncio.sleep(0)  # one turn of the loop in which the sockets say so
         with pytest.raises(OSError, match="unreachable"):
-            a.network.send("eth0", b"nobody hears it")
+            a.send(b"nobody hears it")
         lan.run("a", "ip link set eth0 up")
-        b.network.send("eth0", b"welcome")
+        b.send(b"welcome")
         b.send_frame(arp(1, mac_of(lan, "b"), "10.7.0.99", "10.7.0.99"))
         await a.until(lambda: bool(a.calls) and bool(a.announcements))
 
@@ -246,23 +252,21 @@ def test_what_cannot_be_opened_is_logged_once_and_tried_again() -> None:
         a, b = Node(lan, "a"), Node(lan, "b")
         a.listen()
         before = open_descriptors()
-        a.listen(source="10.7.0.77")
-        a.listen(source="10.7.0.77")
-        assert [(entry["event"], entry["interface"], entry["problem"]) for entry in a.logged] == [
-            ("cannot listen", "eth0", "Cannot assign requested address")
-        ]
         a.listen(index=4000)
-        assert a.logged[1]["problem"] == "No such device"
+        a.listen(index=4000)
+        assert [(entry["event"], entry["interface"], entry["problem"]) for entry in a.logged] == [
+            ("cannot listen", "eth0", "No such device"),
+            ("cannot advertise", "eth0", "Cannot assign requested address"),
+        ]
         with pytest.raises(OSError, match="no socket is open"):
-            a.network.send("eth0", b"nothing")
+            a.send(b"nothing")
         assert open_descriptors() == before - 3
 
-        lan.run("a", "ip address add 10.7.0.77/24 dev eth0")
-        a.listen(source="10.7.0.77")
+        a.listen()
         b.listen()
-        a.network.send("eth0", b"at last")
+        a.send(b"at last")
         await b.until(lambda: bool(b.calls))
-        assert b.calls[0][1][0][12:16] == bytes([10, 7, 0, 77])
+        assert b.payloads == [b"at last"]
         a.network.close()
         b.network.close()
 
@@ -276,7 +280,7 @@ def test_an_advertisement_that_the_queue_drops_is_an_error() -> None:
         a.listen()
         lan.run("a", "tc qdisc add dev eth0 root tbf rate 8kbit burst 10b latency 1ms")
         with pytest.raises(OSError, match="No buffer space available"):
-            a.network.send("eth0", bytes(40))
+            a.send(bytes(40))
         a.network.close()
 
     with two_nodes() as lan:
@@ -303,7 +307,7 @@ def test_a_forged_icmp_error_does_not_cost_an_advertisement() -> None:
             for _ in range(2):
                 forger.sendto(message, ("10.7.0.1", 0))
                 witness.recv(100)
-        a.network.send("eth0", b"all the same")
+        a.send(b"all the same")
         assert tap.next(is_vrrp).data[34:] == b"all the same"
         a.network.close()
 
@@ -350,7 +354,7 @@ def test_the_kernel_hands_over_no_other_arp() -> None:
         b.send_frame(arp(1, theirs, "0.0.0.0", "10.7.0.100"))
         b.send_frame(arp(1, theirs, "0.0.0.0", "0.0.0.0"))
         b.send_frame(arp(1, theirs, "10.7.0.100", "10.7.0.100"))
-        arp_socket = a.network._ports["eth0"].arp
+        arp_socket = a.network._hearings[a.ear].announcements.socket
         arp_socket.settimeout(PATIENCE_S)
         assert arp_socket.recv(100) == arp(1, theirs, "10.7.0.100", "10.7.0.100")
         a.network.close()
@@ -365,18 +369,18 @@ def test_a_socket_that_fails_is_left_alone_until_the_next_listen() -> None:
         a, b = Node(lan, "a"), Node(lan, "b")
         a.listen()
         b.listen()
-        port = a.network._ports["eth0"]
+        hearing = a.network._hearings[a.ear]
         null = os.open("/dev/null", os.O_RDONLY)
-        os.dup2(null, port.receiver.fileno())
+        os.dup2(null, hearing.advertisements[0].socket.fileno())
         os.close(null)
-        a.network._read_datagrams(port)
-        a.network.send("eth0", b"we still say")
+        a.network._read_advertisements(hearing, hearing.advertisements[0])
+        a.send(b"we still say")
         await b.until(lambda: bool(b.calls))
         assert [(entry["event"], entry["problem"]) for entry in a.logged] == [
             ("stopped listening", "Socket operation on non-socket")
         ]
         a.listen()
-        b.network.send("eth0", b"and hear again")
+        b.send(b"and hear again")
         await a.until(lambda: bool(a.calls))
         assert len(a.logged) == 1
         a.network.close()

@@ -8,13 +8,14 @@ import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TypeVar
 
 from vrrpd.ledger import Entries, HeldHere, MasterHere
+from vrrpd.linux.sending import end, open_sender
 
 T = TypeVar("T")
 
-VRRP = 112
 _NLMSGERR = struct.Struct("=IHHIIi")
 _REPLY_BYTES = 65536
 _GONE_ALREADY = {0, errno.EADDRNOTAVAIL, errno.ENODEV, errno.ESRCH, errno.ENOENT}
@@ -65,11 +66,6 @@ def _remove(held: HeldHere) -> None:
 
 def _resign(master: MasterHere) -> None:
     index = socket.if_nametoindex(master.interface)
-    group, source = socket.inet_aton(master.group), socket.inet_aton(master.source)
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, VRRP) as raw:
-        raw.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
-        raw.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
-        raw.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("=4s4si", group, source, index))
-        raw.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0xC0)
-        raw.bind((master.source, 0))
-        raw.sendto(bytes.fromhex(master.resignation), (master.group, 0))
+    with open_sender(index, ip_address(master.source)) as raw:
+        for destination, packet in master.resignations:
+            raw.sendto(bytes.fromhex(packet), end(ip_address(destination), index))

@@ -32,6 +32,8 @@ class Identity(NamedTuple):
     """Where it advertises and listens: with a virtual MAC another one than without."""
     family: Family
     vrid: int
+    channel: str = ""
+    """Another group than the family's, or unicast from an address: such routers may share a VRID. Empty for most."""
 
 
 class AuthenticationType(IntEnum):
@@ -97,6 +99,8 @@ class Unicast:
     ttl: int = 255
     checks_source: bool = False
     """Drop what does not come from a peer (keepalived's check_unicast_src, or a range of TTLs)."""
+    label: str = ""
+    """Tells it from another router of its interface, VRID and source that has other peers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +192,8 @@ class VirtualRouter:
             raise ValueError(f"{self.name}: addresses of two families")
         if self.version is Version.V2 and self.family is Family.IPV6:
             raise ValueError(f"{self.name}: version 2 is for IPv4")
+        if self.unicast is not None and any(peer.address.version != self.family for peer in self.unicast.peers):
+            raise ValueError(f"{self.name}: peers of two families")
         if self.version is Version.V3 and self.authentication != NO_AUTHENTICATION:
             raise ValueError(f"{self.name}: version 3 has no authentication")
         if len(self.addresses) > 255:  # noqa: PLR2004
@@ -201,7 +207,12 @@ class VirtualRouter:
     @property
     def identity(self) -> Identity:
         """Same identity, other parameters: a reload keeps the router's state."""
-        return Identity(self.advertising_device, self.family, self.vrid)
+        return Identity(self.advertising_device, self.family, self.vrid, self._channel())
+
+    def _channel(self) -> str:
+        if self.unicast is not None:
+            return f"unicast {self.source_address or ''} {self.unicast.label}".strip()
+        return "" if self.group in {IPV4_GROUP, IPV6_GROUP} else str(self.group)
 
     @property
     def moving(self) -> tuple[Held, ...]:
@@ -242,3 +253,13 @@ class VirtualRouter:
         if self.multicast_group is not None:
             return self.multicast_group
         return IPV4_GROUP if self.family is Family.IPV4 else IPV6_GROUP
+
+    @property
+    def destinations(self) -> tuple[IPAddress, ...]:
+        """Whom its advertisements are sent to: the group, or each peer."""
+        return (self.group,) if self.unicast is None else tuple(peer.address for peer in self.unicast.peers)
+
+    @property
+    def is_sealed(self) -> bool:
+        """Its advertisements are in an Authentication Header."""
+        return self.authentication.type is AuthenticationType.AH

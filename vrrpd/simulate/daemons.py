@@ -7,7 +7,6 @@ from functools import partial
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Protocol
 
-from vrrpd import packet
 from vrrpd.actions import (
     Action,
     AddressAnnounced,
@@ -25,11 +24,11 @@ from vrrpd.actions import (
     TimePassed,
     Undrain,
 )
+from vrrpd.channels import Outgoing
 from vrrpd.engine import Engine
 from vrrpd.frames import Datagram
 from vrrpd.model import (
     IPV4_GROUP,
-    IPV6_GROUP,
     SECOND,
     Asked,
     CheckResult,
@@ -43,7 +42,7 @@ from vrrpd.model import (
 )
 from vrrpd.peers import Announce, Hold, KeepalivedRouter, LetGo, Outputs, PeerRouter, Send, StrictRouter
 from vrrpd.simulate.addressqueue import AddressQueue, Changes
-from vrrpd.simulate.lan import Content, ipv4_packet
+from vrrpd.simulate.lan import Content, as_received, ipv4_packet
 from vrrpd.simulate.node import Node
 from vrrpd.simulate.plan import Kind
 from vrrpd.states import (
@@ -58,6 +57,7 @@ from vrrpd.states import (
     StateChanged,
     Why,
 )
+from vrrpd.voice import Voice
 from vrrpd.wanted import Followup, Results
 
 STOP_LIMIT: Duration = 12 * SECOND
@@ -93,6 +93,7 @@ class VrrpdDaemon:
         self._remembers = remembers
         self._timer_at: Instant | None = None
         self._identification = 0
+        self._voices: dict[Identity, Voice] = {}
 
     # --- in ---
 
@@ -197,21 +198,16 @@ class VrrpdDaemon:
 
     def _send(self, identity: Identity, message: bytes) -> None:
         record = self.engine.records.get(identity)
-        p = None if record is None else record.parameters
-        source = self._source(identity) if p is None else p.primary_address
-        content: Content
-        if isinstance(source, IPv4Address):
-            self._identification = (self._identification + 1) & 0xFFFF
-            content = ipv4_packet(source, IPV4_GROUP, self._identification, message)
-        else:
-            content = Datagram(source, IPV6_GROUP, packet.TTL, message)
-        self._node.note(self._node, f"sends priority {message[2]} of {message[1]}")
-        self._node.lans[identity.interface].send_packet(self._node.ports[identity.interface], content)
+        if record is not None:
+            self._voices[identity] = record.voice  # It outlives its router: a farewell still leaves.
+        self._put(identity, message, self._voices[identity].say(message))
 
-    def _source(self, identity: Identity) -> IPAddress:
-        """The socket outlives its router: a farewell still leaves from the device's own address."""
-        own = next(link.addresses for link in self._node.plan.links if link.device == identity.interface)
-        return next(address.ip for address in own if address.version == identity.family)
+    def _put(self, identity: Identity, message: bytes, packets: tuple[Outgoing, ...]) -> None:
+        self._node.note(self._node, f"sends priority {message[2]} of {message[1]}")
+        for _, content in packets:
+            self._identification = (self._identification + 1) & 0xFFFF
+            arriving = as_received(content, self._identification)
+            self._node.lans[identity.interface].send_packet(self._node.ports[identity.interface], arriving)
 
     def _on_check_finished(self, asked: Asked, result: CheckResult) -> None:
         self._turn(CheckFinished(asked, result))
@@ -249,13 +245,12 @@ class VrrpdDaemon:
 
     # --- what a crash leaves ---
 
-    def masters(self) -> list[VirtualRouter]:
-        """Who would have to resign if this process were killed now."""
-        return [r.router for r in self.engine.records.values() if isinstance(r.state, Master)]
-
-    def resign(self, router: VirtualRouter) -> None:
-        """Say priority 0 for it: the ledger holds the message."""
-        self._send(router.identity, packet.encode(router, 0, self._source(router.identity)))
+    def resign(self) -> None:
+        """Say priority 0 for those that were Master: the ledger holds the packets."""
+        for record in self.engine.records.values():
+            if isinstance(record.state, Master) and record.parameters is not None:
+                message = record.parameters.resignation
+                self._put(record.identity, message, record.voice.testament(message))
 
     # --- an operator's requests ---
 

@@ -249,8 +249,7 @@ class World:
             del self._left[node.name]
             self.note(node, "releases what its daemon left")
             node.take_away()
-            for router in dead.masters():
-                dead.resign(router)
+            dead.resign()
 
     def _reload(self, node: Node, config: Config) -> None:
         """Peers only read their configuration when they start."""
