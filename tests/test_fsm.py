@@ -557,11 +557,40 @@ def test_a_strict_router_discards_a_losing_advertisement_silently() -> None:
     assert step(params(strict=True), master(), heard(99), T + 500 * MS) == (master(), ())
 
 
-@pytest.mark.parametrize("strict", [True, False])
-def test_a_master_answers_priority_0_at_once_and_stays(strict: bool) -> None:
-    state, effects = step(params(strict=strict), master(), heard(0), T + 500 * MS)
+def test_a_strict_master_answers_priority_0_at_once_and_stays() -> None:
+    state, effects = step(params(strict=True), master(), heard(0), T + 500 * MS)
     assert effects == (SendAdvertisement(message(100)),)
     assert isinstance(state, Master)
+
+
+def test_a_master_answers_priority_0_and_announces_because_hosts_may_have_been_with_who_left() -> None:
+    state, effects = step(params(), master(), heard(0), T + 500 * MS)
+    assert effects == (SendAdvertisement(message(100)), AnnounceAddresses((FRAME,), 5))
+    assert isinstance(state, Master)
+
+
+def test_a_rivals_last_word_within_a_second_of_an_answer_is_answered_by_an_announcement_when_that_is_over() -> None:
+    """It drew hosts to itself after we had announced."""
+    quiet = params(announcing=Announcing(lower_priority_delay=0))
+    state, _ = step(quiet, master(), heard(99), T + 500 * MS)
+    state, effects = step(quiet, state, heard(1), T + 501 * MS)
+    assert (effects, deadline(state)) == ((), T + 600 * MS)
+    state, _ = step(quiet, state, Tick(), T + 600 * MS)
+    state, _ = step(quiet, state, Tick(), T + S)
+    assert deadline(state) == T + 1_500 * MS
+    assert step(quiet, state, Tick(), T + 1_499 * MS) == (state, ())
+    state, effects = step(quiet, state, Tick(), T + 1_500 * MS)
+    assert effects == (AnnounceAddresses((FRAME,), 5),)
+    assert isinstance(state, Master)
+    assert (state.answered_at, state.answer_at, deadline(state)) == (T + 1_500 * MS, None, T + 2 * S)
+
+
+def test_an_announcement_that_waits_is_not_made_twice() -> None:
+    late = master(answered_at=T - 600 * MS, answer_at=T + 400 * MS)
+    state, effects = step(params(), late, heard(99), T + 400 * MS)
+    assert effects == (SendAdvertisement(message(100)), AnnounceAddresses((FRAME,), 5))
+    assert isinstance(state, Master)
+    assert state.answer_at is None
 
 
 def test_a_flood_of_losing_advertisements_is_answered_ten_times_an_interval_and_announced_once_a_second() -> None:

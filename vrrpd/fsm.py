@@ -126,7 +126,7 @@ def deadline(state: State) -> Instant | None:
             return state.master_down_at
         case Master():
             at = state.adver_at
-            for other in (state.extra_at, state.announce_at):
+            for other in (state.extra_at, state.announce_at, state.answer_at):
                 if other is not None and other < at:
                     at = other
             return at
@@ -377,6 +377,9 @@ def _master_ticks(p: Parameters, state: Master, now: Instant) -> tuple[State, Ef
     if state.announce_at is not None and now >= state.announce_at:
         effects.append(AnnounceAddresses(p.announcement, state.announce_repeat))
         state = replace(state, announce_at=None)
+    if state.answer_at is not None and now >= state.answer_at:
+        effects.append(AnnounceAddresses(p.announcement, p.router.announcing.lower_priority_repeat))
+        state = replace(state, answered_at=now, answer_at=None)
     return state, tuple(effects)
 
 
@@ -388,10 +391,13 @@ def _master_hears(p: Parameters, state: Master, event: AdvertisementReceived, no
         return state, ()
     # RFC 9568 section 6.4.3: answer a losing advertisement at once, so that its sender gives way.
     state, effects = _send_soon(p, state, now, p.router.advertisement_interval)
-    answered = state.answered_at is not None and now - state.answered_at < ANSWER_ANNOUNCEMENTS_APART
-    if theirs == 0 or answered:
+    if p.router.strict:
         return state, effects
-    # A rival may have drawn hosts to itself (a healed split): they learn our MAC again.
+    # Departure: a rival may have drawn hosts to itself (a healed split, or one that leaves late): they learn our MAC
+    # again, and the last one's hosts too.
+    slot = now if state.answered_at is None else state.answered_at + ANSWER_ANNOUNCEMENTS_APART
+    if now < slot:
+        return replace(state, answer_at=slot), effects
     announcing = p.router.announcing
     if announcing.lower_priority_delay and state.announce_at is None:
         state = replace(
@@ -400,7 +406,7 @@ def _master_hears(p: Parameters, state: Master, event: AdvertisementReceived, no
             announce_repeat=announcing.lower_priority_repeat,
         )
     announce = AnnounceAddresses(p.announcement, announcing.lower_priority_repeat)
-    return replace(state, answered_at=now), (*effects, announce)
+    return replace(state, answered_at=now, answer_at=None), (*effects, announce)
 
 
 def _yield_to(p: Parameters, state: Master, event: AdvertisementReceived, now: Instant) -> tuple[State, Effects]:

@@ -110,6 +110,8 @@ class Master:
     extra_is_retry: bool = False
     answered_at: Instant | None = None
     """When it last announced its addresses because a rival had spoken."""
+    answer_at: Instant | None = None
+    """When it does so again, for one that has spoken since."""
     announce_at: Instant | None = None
     announce_repeat: int = 0
     relieved: IPAddress | None = None

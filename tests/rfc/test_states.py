@@ -493,7 +493,7 @@ def test_a_master_that_is_asked_to_stop_says_priority_0_and_nothing_more_while_i
 @pytest.mark.rfc("5798-6.4.3-10")
 def test_a_priority_0_is_answered_at_once_and_the_master_stays(d: Dialect) -> None:
     state, effects = step(d.params(), master(), d.heard(0), HALF)
-    assert effects == (SendAdvertisement(d.message(100)),)
+    assert effects == (SendAdvertisement(d.message(100)), AnnounceAddresses(d.announcement, 5))
     assert isinstance(state, Master)
     assert due(state) == T + S
 

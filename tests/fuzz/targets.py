@@ -1,0 +1,12 @@
+"""What can be fuzzed, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .configuration import ConfigTarget
+from .packet import PacketTarget
+from .receive import ReceiveTarget
+from .steps import Target
+
+TARGETS: Mapping[str, Target] = {target.name: target for target in (PacketTarget(), ReceiveTarget(), ConfigTarget())}

@@ -1,0 +1,1 @@
+"""The proof of the core: scenarios by chance and by name, checkers, and faults planted to try the net itself."""
