@@ -244,7 +244,8 @@ def _backup_hears(p: Parameters, state: Backup, event: AdvertisementReceived, no
             ready=False,
         )
     if advertisement.priority >= p.priority:
-        return replace(refresh(p, state, event, now), preempt_at=None)
+        refreshed = refresh(p, state, event, now)
+        return refreshed if refreshed.preempt_at is None else replace(refreshed, preempt_at=None)
     if not preempts(p):
         return refresh(p, state, event, now)
     if p.router.preempt_delay:

@@ -242,7 +242,7 @@ class VirtualRouter:
     def family(self) -> Family:
         """That of its addresses; without any, that of what it speaks from or to."""
         if self.addresses:
-            return Family(self.addresses[0].ip.version)
+            return Family(self.addresses[0].interface.version)
         peers = self.unicast.peers if self.unicast else ()
         spoken = (self.source_address, *(peer.address for peer in peers))
         return next((Family(address.version) for address in spoken if address is not None), Family.IPV4)
