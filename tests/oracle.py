@@ -14,21 +14,19 @@ from vrrpd.config.diagnostics import Diagnostic, Severity
 from vrrpd.config.keywords import build
 from vrrpd.config.node import Offline
 from vrrpd.config.syntax import parse
+from vrrpd.description import address_line
 from vrrpd.model import (
-    FOREVER,
     NO_AUTHENTICATION,
     Config,
     Tracker,
     TrackerKind,
     UnicastPeer,
     User,
-    VirtualAddress,
     VirtualRouter,
 )
 
 CRASHED = 139
 """Status of `keepalived -t` when it died of SIGSEGV: it cannot be said to start."""
-_SCOPES = {0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere"}
 
 
 class Machine(Offline):
@@ -85,9 +83,17 @@ def differences(entry: Mapping[str, Any]) -> list[str]:
     return found
 
 
+_NOT_ALWAYS_TOLD = frozenset({"state", "preempt_delay_ms", "accept", "source"})
+"""A router in FAULT does not tell what it starts as; the older recording lacks the others."""
+
+
 def _of_router(router: VirtualRouter, theirs: Mapping[str, Any]) -> Iterable[str]:
     for key, value in as_keepalived_tells_it(router).items():
+        if key not in theirs and key in _NOT_ALWAYS_TOLD:
+            continue
         told = theirs.get(key, type(value)() if value is not None else None)
+        if key == "auth" and told and value and "pass" not in told:  # AH's password is not shown
+            told = {**told, "pass": value["pass"]}
         if told != value:
             yield f"{router.name} {key}: {value!r}, keepalived {told!r}"
 
@@ -103,6 +109,8 @@ def as_keepalived_tells_it(router: VirtualRouter) -> dict[str, Any]:
         "priority": router.priority,
         "advert_interval_ms": router.advertisement_interval // 1_000_000,
         "preempt": router.preempt,
+        "preempt_delay_ms": router.preempt_delay // 1_000_000,
+        "accept": router.accept,
         "auth": None
         if authentication is NO_AUTHENTICATION
         else {"type": authentication.type.name, "pass": authentication.password.decode()},
@@ -135,46 +143,3 @@ def _trackers(trackers: Iterable[Tracker], kind: TrackerKind) -> str:
         for tracker in trackers
         if tracker.kind is kind
     )
-
-
-def address_line(address: VirtualAddress, router: VirtualRouter) -> str:
-    """As keepalived's dump has it."""
-    whole = address.interface.network.prefixlen == address.interface.max_prefixlen
-    words = [str(address.interface.ip if whole else address.interface)]
-    if address.broadcast is not None:
-        words += ["brd", str(address.broadcast)]
-    words += ["dev", _device(address, router)]
-    if address.macvlan is not None:
-        words += ["use_vmac"]
-    words += ["scope", _SCOPES.get(address.scope, str(address.scope))]
-    if address.label is not None:
-        words += ["label", address.label]
-    if address.peer is not None:
-        words += ["peer", str(address.peer)]
-    flags = {
-        "home": address.is_home,
-        "-nodad": address.detects_duplicates,
-        "mngtmpaddr": address.manages_temporary,
-        "noprefixroute": address.without_prefix_route,
-        "autojoin": address.joins_group,
-        "no_track": not address.is_tracked,
-    }
-    return " ".join([*words, *(word for word, is_so in flags.items() if is_so), *_lifetime(address, whole=whole)])
-
-
-def _device(address: VirtualAddress, router: VirtualRouter) -> str:
-    if address.macvlan is not None:
-        return f"{address.macvlan}@{address.device}"
-    if router.virtual_mac is not None and address.device == router.virtual_mac.device:
-        return f"{address.device}@{router.interface}"
-    return address.device
-
-
-def _lifetime(address: VirtualAddress, *, whole: bool) -> list[str]:
-    """keepalived tells it of IPv6 alone."""
-    if address.ip.version == 4:
-        return []
-    lifetime = address.preferred_lifetime
-    if lifetime is None:
-        lifetime = 0 if whole else FOREVER
-    return ["deprecated"] if lifetime == 0 else ["preferred_lft", "forever" if lifetime == FOREVER else str(lifetime)]

@@ -65,17 +65,45 @@ def test_programs_see_the_configuration_without_its_password() -> None:
             "vrid": 50,
             "priority": 100,
             "advert_interval_ms": 1000,
+            "down_timer_adverts": 3,
             "preempt": True,
             "preempt_delay_ms": 0,
+            "hands_over_when_worse": True,
             "auth": {"type": "PASS", "pass": "********"},
             "addresses": ["10.230.137.100 dev eth0 scope global"],
             "excluded_addresses": [],
+            "routes": [],
+            "rules": [],
             "unicast_source": None,
             "unicast_peers": [],
+            "unicast": None,
+            "multicast_source": None,
+            "multicast_group": "224.0.0.18",
             "tracked_scripts": [{"name": "chk_haproxy", "weight": -2, "reverse": False}],
             "tracked_interfaces": [],
             "tracked_files": [],
             "tracked_processes": [],
+            "tracked_haproxies": [],
+            "tracks_interface": True,
+            "tracks_source": False,
+            "sync_group": None,
+            "virtual_mac": None,
+            "strict": False,
+            "accept": True,
+            "answers_lower_priority": True,
+            "announces_defeat": False,
+            "promotes_secondaries": False,
+            "gratuitous_arp": {
+                "master_delay_ms": 5000,
+                "master_repeat": 5,
+                "lower_priority_delay_ms": 5000,
+                "lower_priority_repeat": 5,
+                "refresh_ms": 0,
+                "refresh_repeat": 1,
+                "extra_interfaces_ms": 0,
+            },
+            "notify": {},
+            "smtp_alert": False,
         }
     ]
     assert document["scripts"] == [
@@ -88,8 +116,10 @@ def test_programs_see_the_configuration_without_its_password() -> None:
             "rise": 1,
             "fall": 3,
             "user": None,
+            "starts_failed": False,
         }
     ]
+    assert "passwd" not in json.dumps(document)
 
 
 def test_several_files_are_answered_together_and_one_that_cannot_start_tells(tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ from vrrpd.model import (
     Route,
     Script,
     SyncGroup,
-    TrackedProcess,
     Tracker,
     TrackerKind,
     Unicast,
@@ -346,12 +345,6 @@ def test_a_list_of_peers_that_came_to_nothing_is_multicast() -> None:
     assert codes(PLAIN) == []
 
 
-def test_the_own_interface_is_watched_anyway() -> None:
-    own = Tracker("eth0", 0, kind=TrackerKind.INTERFACE)
-    assert codes(replace(PLAIN, trackers=(own,))) == ["own-interface"]
-    assert codes(replace(PLAIN, trackers=(replace(own, name="eth1"),))) == []
-
-
 @pytest.mark.parametrize(("name", "speaks"), [("false", True), ("yes", True), ("vrrp.50", False)])
 def test_a_virtual_mac_takes_no_yes_or_no(name: str, speaks: bool) -> None:
     assert codes(replace(PLAIN, virtual_mac=VirtualMac(name))) == ["vmac-name"] * speaks
@@ -380,21 +373,6 @@ def test_who_may_not_signal_sees_no_process() -> None:
     assert codes(PLAIN, scripts=(replace(script, user=NOBODY),)) == ["signal-not-permitted"]
     assert codes(PLAIN, scripts=(replace(script, user=User("root", 0, 0)),)) == ["process-check"]
     assert codes(PLAIN, scripts=(replace(script, argv=("/bin/pidof", "haproxy"), user=NOBODY),)) == ["process-check"]
-
-
-def test_a_process_whose_name_is_too_long_is_never_found() -> None:
-    process = TrackedProcess("p", "sixteen-bytes-xx")
-    assert codes(PLAIN, processes=(process,)) == ["long-process-name"]
-    assert codes(PLAIN, processes=(replace(process, process="fifteen-bytes-x"),)) == []
-    assert codes(PLAIN, processes=(replace(process, full_command=True),)) == []
-    assert codes(PLAIN, processes=(replace(process, parameters=()),)) == []
-
-
-def test_a_quorum_that_nothing_can_meet_is_pointed_out() -> None:
-    process = TrackedProcess("p", "haproxy", quorum=3, quorum_max=2)
-    assert codes(PLAIN, processes=(process,)) == ["impossible-quorum"]
-    assert codes(PLAIN, processes=(replace(process, quorum_max=3),)) == []
-    assert codes(PLAIN, processes=(replace(process, quorum=1, quorum_max=0),)) == []
 
 
 def test_mail_needs_somebody_who_sends_it_and_a_server() -> None:

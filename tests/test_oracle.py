@@ -8,11 +8,19 @@ from typing import Any
 
 import pytest
 from oracle import differences
+from oracle_cases import CASES
 
 from vrrpd.config.pending import REFUSED, WAITING
 
 ROOT = Path(__file__).parents[1]
-ENTRIES = [json.loads(line) for line in (ROOT / "tests/data/oracle.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def recorded(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (ROOT / "tests/data" / name).read_text(encoding="utf-8").splitlines()]
+
+
+GIVEN, OURS = recorded("oracle.jsonl"), recorded("oracle-ours.jsonl")
+ENTRIES = GIVEN + OURS
 PAGE = (ROOT / "docs" / "keepalived.md").read_text(encoding="utf-8")
 
 ON_PURPOSE = {
@@ -34,6 +42,13 @@ ON_PURPOSE = {
     "U03": "an unknown block",
     "U04": "an unknown block",
     "U13": "an unknown block",
+    "own-C21": "`noreverse` in `track_script`",
+    "own-C23": "`track_script` of a `vrrp_script` that comes later",
+    "own-S06": "`version 2` before an IPv6 address",
+}
+TOLD_OF_THE_MOMENT = {
+    "own-G32": "a group goes by its members: what one of them wants is not what it was told to start as",
+    "own-G36": "a group goes by its members: what one of them wants is not what it was told to start as",
 }
 NOT_READ_YET = {"L43": "definitions", "L47": "conditions"}
 
@@ -41,6 +56,8 @@ NOT_READ_YET = {"L43": "definitions", "L47": "conditions"}
 @pytest.mark.parametrize("entry", ENTRIES, ids=[entry["id"] for entry in ENTRIES])
 def test_a_file_is_what_keepalived_made_of_it_or_differs_on_purpose(entry: dict[str, Any]) -> None:
     found = differences(entry)
+    if entry["id"] in TOLD_OF_THE_MOMENT:
+        found = [line for line in found if " state: " not in line]
     if entry["id"] in NOT_READ_YET:
         assert found, "it is read now: take it out of NOT_READ_YET"
     else:
@@ -52,8 +69,11 @@ def test_the_page_names_the_difference(difference: str) -> None:
     assert f"| {difference} |" in PAGE
 
 
-def test_the_recording_is_whole() -> None:
-    assert len({entry["id"] for entry in ENTRIES}) == 167
+def test_the_recordings_are_whole() -> None:
+    assert len({entry["id"] for entry in GIVEN}) == 167
+    assert [(entry["id"], entry["title"], entry["config"]) for entry in OURS] == [
+        (f"own-{name}", *case) for name, case in CASES.items()
+    ], "python tests/record_oracle.py"
 
 
 def test_a_keyword_that_is_not_acted_on_is_so_for_one_reason() -> None:

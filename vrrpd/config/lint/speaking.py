@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from vrrpd.config.lint.rules import Advice, Rule, Subject
-from vrrpd.model import Family, TrackerKind, VirtualRouter
+from vrrpd.model import Family, VirtualRouter
 
 _WORDS = frozenset({"true", "false", "on", "off", "yes", "no"})
 
@@ -85,17 +85,6 @@ def _multicast_not_peers(subject: Subject) -> Iterator[Advice]:
             )
 
 
-def _own_interface(subject: Subject) -> Iterator[Advice]:
-    for router in subject.config.routers:
-        for tracker in router.trackers:
-            if tracker.kind is TrackerKind.INTERFACE and tracker.name == router.interface:
-                yield Advice(
-                    subject.at_tracker(router, tracker),
-                    f"{router.name}: its own interface {router.interface} is watched anyway: this line changes nothing",
-                    "take it out; dont_track_primary is what turns that off",
-                )
-
-
 def _virtual_mac_name(subject: Subject) -> Iterator[Advice]:
     for router in subject.config.routers:
         if router.virtual_mac and router.virtual_mac.device in _WORDS:
@@ -112,6 +101,5 @@ RULES: Mapping[str, Rule] = {
     "bad-source": _bad_source,
     "bad-peer": _peers,
     "multicast-not-peers": _multicast_not_peers,
-    "own-interface": _own_interface,
     "vmac-name": _virtual_mac_name,
 }

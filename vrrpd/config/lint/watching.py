@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from vrrpd.config.lint.rules import SCRIPT, Advice, Rule, Subject
 from vrrpd.config.shell import looked_for_process, program_name
-from vrrpd.model import SECOND, Script, TrackedProcess
+from vrrpd.model import SECOND, Script
 
 _COMM_BYTES = 15
 """The kernel keeps so much of a process's name."""
@@ -62,37 +62,8 @@ def _may_not_signal(script: Script) -> bool:
     return signals and script.user is not None and script.user.uid != 0
 
 
-def _long_process(subject: Subject) -> Iterator[Advice]:
-    for process in subject.config.processes:
-        if not _compares_comm(process) or len(process.process.encode()) <= _COMM_BYTES:
-            continue
-        cut = process.process.encode()[:_COMM_BYTES].decode(errors="ignore")
-        yield Advice(
-            subject.places.find("vrrp_track_process", process.name, "process"),
-            f"{process.name}: the kernel knows a process by the first {_COMM_BYTES} bytes of its name: none is ever"
-            f" called {process.process}",
-            f"process {cut}, or full_command",
-        )
-
-
-def _compares_comm(process: TrackedProcess) -> bool:
-    return not process.full_command and process.parameters is None
-
-
-def _impossible_quorum(subject: Subject) -> Iterator[Advice]:
-    for process in subject.config.processes:
-        if process.quorum_max and process.quorum_max < process.quorum:
-            yield Advice(
-                subject.places.find("vrrp_track_process", process.name, "quorum_max"),
-                f"{process.name} wants at least {process.quorum} and at most {process.quorum_max}: it never succeeds",
-                "a quorum_max of at least the quorum",
-            )
-
-
 RULES: Mapping[str, Rule] = {
     "long-timeout": _timeout,
     "process-check": _process_check,
     "signal-not-permitted": _signal_not_permitted,
-    "long-process-name": _long_process,
-    "impossible-quorum": _impossible_quorum,
 }
