@@ -15,6 +15,7 @@ from vrrpd.actions import (
     ConfigChanged,
     Event,
     InterfaceChanged,
+    NodeAction,
     RouterAction,
     RunCheck,
     TimePassed,
@@ -89,9 +90,13 @@ class Node:
                     result = self.check(asked)
                     if result is not None:
                         self.tell(CheckFinished(asked, result))
-                case RouterAction(_, AddAddresses(addresses)) if self.errno is not None:
+                case RouterAction(_, AddAddresses(addresses)) | NodeAction(AddAddresses(addresses)) if (
+                    self.errno is not None
+                ):
                     self._answer(addresses, present=True, errno=self.errno)
-                case RouterAction(_, RemoveAddresses(addresses)) if self.errno is not None:
+                case RouterAction(_, RemoveAddresses(addresses)) | NodeAction(RemoveAddresses(addresses)) if (
+                    self.errno is not None
+                ):
                     self._answer(addresses, present=False, errno=0)
                 case _:
                     pass

@@ -12,18 +12,18 @@ import pytest
 from sample import VIP, VIP2
 
 from vrrpd.ledger import Entries, HeldHere, Ledger, LedgerError, MasterHere, read, write
-from vrrpd.model import Held
+from vrrpd.model import Held, Undo, Way
 
 MASTER = MasterHere("R1", "eth0", "10.230.137.1", (("224.0.0.18", "2132"),))
 HELD = HeldHere("10.230.137.100/32 dev eth0", "0102")
 HELD2 = HeldHere("10.230.137.101/32 dev eth0", "0102")
 
 
-def deletion(_thing: Held) -> bytes:
-    return b"\x01\x02"
+def deletion(_thing: Held) -> Undo:
+    return Undo(Way.ROUTE, b"\x01\x02")
 
 
-def no_device(thing: Held) -> bytes:
+def no_device(thing: Held) -> Undo:
     raise OSError(errno.ENODEV, "No such device", str(thing))
 
 

@@ -28,8 +28,10 @@ from vrrpd.model import (
     IPInterface,
     Script,
     ScriptResult,
+    Undo,
     VirtualAddress,
     VirtualRouter,
+    Way,
 )
 from vrrpd.ports import Announcement, Change, Openings
 from vrrpd.runtime import Runtime
@@ -236,8 +238,8 @@ class MemoryKernel:
         self._node.lan.note([interface.ip])
         self._node.lan.loop.call_soon(self._node.show)
 
-    def deletion(self, thing: Held) -> bytes:
-        return f"delete {thing}".encode()
+    def deletion(self, thing: Held) -> Undo:
+        return Undo(Way.ROUTE, f"delete {thing}".encode())
 
 
 class MemoryScripts:

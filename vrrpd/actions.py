@@ -21,7 +21,7 @@ from vrrpd.model import (
     VirtualRouter,
 )
 from vrrpd.records import Conflict, Fault
-from vrrpd.states import Effect, Why
+from vrrpd.states import AddAddresses, Effect, RemoveAddresses, Why
 from vrrpd.tracking import Check
 
 # --- events ---
@@ -166,6 +166,13 @@ class RouterAction:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeAction:
+    """What is put into the kernel, or taken out of it, for no router in particular: see `installed`."""
+
+    effect: AddAddresses | RemoveAddresses
+
+
+@dataclass(frozen=True, slots=True)
 class RunCheck:
     """Start this script, or ask this HAProxy; `CheckFinished` is the answer."""
 
@@ -204,4 +211,4 @@ class GroupChanged:
     new: GroupState
 
 
-Action: TypeAlias = RouterAction | RunCheck | CheckChanged | FaultsChanged | ConflictSeen | GroupChanged
+Action: TypeAlias = RouterAction | NodeAction | RunCheck | CheckChanged | FaultsChanged | ConflictSeen | GroupChanged

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
-from vrrpd.model import Held, Identity, IPAddress, Route, Rule
+from vrrpd.model import Held, Identity, IPAddress
 
-Key: TypeAlias = tuple[IPAddress, str] | Route | Rule
+Key: TypeAlias = tuple[IPAddress, str] | Held
 H = TypeVar("H", bound=Held)
 
 
@@ -61,6 +61,10 @@ class AddressBook:
     def unconfirmed(self, things: Iterable[H]) -> tuple[H, ...]:
         """Those that are due and that the kernel has not confirmed."""
         return tuple(t for t in things if (due := self._due.get(t.key)) is not None and not due.confirmed)
+
+    def is_needed(self, router: Identity, things: Iterable[Held]) -> bool:
+        """The router holds any of these, or is to."""
+        return any((due := self._due.get(thing.key)) is not None and router in due.needed_by for thing in things)
 
     def is_confirmed(self, key: Key) -> bool:
         """It is due, and the kernel has it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias, assert_never
 
-from vrrpd import ah, faults, fsm, groups
+from vrrpd import ah, faults, fsm, groups, installed
 from vrrpd.actions import (
     Action,
     AddressAnnounced,
@@ -26,6 +26,7 @@ from vrrpd.actions import (
     GroupChanged,
     Halt,
     InterfaceChanged,
+    NodeAction,
     ProcessesCounted,
     RouterAction,
     RunCheck,
@@ -50,6 +51,7 @@ from vrrpd.model import (
     Instant,
     Interface,
     IPAddress,
+    Silence,
     Subject,
     VirtualAddress,
     VirtualRouter,
@@ -101,8 +103,9 @@ class Engine:
     def __init__(self) -> None:
         self.config = Config()
         self.records: dict[Identity, Record] = {}
-        self.surroundings = Surroundings(self.records)
         self.book = AddressBook()
+        self.installation = installed.Installation(self.book)
+        self.surroundings = Surroundings(self.records, self.installation)
         self.strays = Strays()
         self._agenda: Agenda[Identity | Subject] = Agenda()
         self._by_address: dict[Key, list[Identity]] = {}
@@ -144,8 +147,7 @@ class Engine:
             case InterfaceChanged(name, interface):
                 return self._interface_changed(name, interface, now)
             case AddressesApplied(results):
-                self._addresses_applied(results, now)
-                return []
+                return self._addresses_applied(results, now)
             case ThingsLost(things):
                 return self._lost({thing.key for thing in things}, now)
             case AddressAnnounced():
@@ -282,6 +284,8 @@ class Engine:
         for key in self._looked_at(now):
             if isinstance(key, Subject):
                 actions += self._check_due(key, now)
+            elif key == installed.NODE:
+                actions += self._installation_due(now)
             elif (record := self.records.get(key)) is not None:
                 actions += self._router_due(record, now)
         return actions
@@ -349,11 +353,14 @@ class Engine:
                 if self.book.unconfirmed(record.router.held):
                     record.repair.expect(self._patience(record), now)
             case RemoveAddresses(addresses):
+                held = self.book.is_needed(record.identity, addresses)
                 gone = self.book.drop(record.identity, addresses)
                 # With a prefix of its own it is no predecessor's but the owner's, who keeps it (as with keepalived).
                 effect = RemoveAddresses(gone if record.router.is_owner else self._as_found(gone))
                 if not isinstance(record.state, Master | Resigning):
                     record.repair.suspend()
+                    if held and record.router.virtual_mac is not None:
+                        effect = RemoveAddresses((Silence(record.router.virtual_mac.device), *effect.addresses))
             case AnnounceAddresses(frames, repeat):
                 there = (f for f in frames if not self.book.is_refused((f.address, f.device)))
                 effect = AnnounceAddresses(tuple(there), repeat)
@@ -401,9 +408,10 @@ class Engine:
         self._ears.remove(record.identity)
         self._agenda.set(record.identity, None)
         self._forget_checks()
+        actions = self._install(now)
         if record.successor is None:
-            return []
-        return self._refresh(self._enter(record.successor, now, record.voice), now)
+            return actions
+        return actions + self._refresh(self._enter(record.successor, now, record.voice), now)
 
     def _halt(self, record: Record, why: Why, now: Instant) -> Actions:
         record.wanted, record.leaving, record.successor = False, why, None
@@ -556,13 +564,19 @@ class Engine:
 
     # --- addresses ---
 
-    def _addresses_applied(self, results: tuple[tuple[Held, bool, int], ...], now: Instant) -> None:
+    def _addresses_applied(self, results: tuple[tuple[Held, bool, int], ...], now: Instant) -> Actions:
         for thing, present, error in results:
             self.book.report(thing, present=present, error=error)
+        self.installation.judge(now)
+        actions = self._for_the_node((), now)
         touched = {thing.key for thing, _, _ in results}
         for record in self.records.values():
             if any(thing.key in touched for thing in record.router.held):
                 self._judge_addresses(record, now)
+        for record in list(self.records.values()):
+            if self.surroundings.is_troubled_anew(record):
+                actions += self._refresh(record, now)
+        return actions
 
     def _judge_addresses(self, record: Record, now: Instant) -> None:
         """All confirmed: well. Some missing: try again soon."""
@@ -606,14 +620,35 @@ class Engine:
         self._arm(record)
         return actions
 
+    # --- what is here whoever is Master ---
+
+    def _install(self, now: Instant) -> Actions:
+        records = self.records.values()
+        wanted = installed.things(self.config, (record.router for record in records), self.interfaces)
+        effects = self.installation.become(wanted, somebody_leaves=any(not record.wanted for record in records))
+        return self._for_the_node(effects, now)
+
+    def _for_the_node(self, effects: installed.Effects, now: Instant) -> Actions:
+        if not self.installation.things:
+            self.installation.repair.rest()
+        elif effects and self.installation.repair.next_at is None:
+            self.installation.repair.again(now)
+        self._agenda.set(installed.NODE, self.installation.repair.next_at)
+        return [NodeAction(effect) for effect in effects]
+
+    def _installation_due(self, now: Instant) -> Actions:
+        due = self.installation.repair.is_due(now)
+        return self._for_the_node(self.installation.due(now) if due else (), now)
+
     # --- interfaces and configuration ---
 
     def _interface_changed(self, name: str, interface: Interface | None, now: Instant) -> Actions:
-        before = set(self.surroundings.addresses_on(name))
+        shown, before = self.interfaces.get(name), set(self.surroundings.addresses_on(name))
         matters = self.surroundings.show(name, interface)
         changed = self.checks.show(name, interface, now)
         gone = before - set(self.surroundings.addresses_on(name))
-        actions: Actions = []
+        actions = self._install(now) if matters else []
+        actions += self._for_the_node(self.installation.shown(name, shown, interface, now), now)
         for record in list(self.records.values()) if matters else ():
             if name in faults.devices(record.router) or record.router.tracks_source:
                 actions += self._refresh(record, now)
@@ -634,7 +669,7 @@ class Engine:
         """Somebody else has taken these away: they are put back at once, where they are tracked."""
         tracked = {key for record in self.records.values() for key in _tracked(record.router, gone)}
         lost = {key for key in tracked if self.book.lost(key)}
-        actions: Actions = []
+        actions = self._for_the_node(self.installation.lost(gone, now), now)
         for record in list(self.records.values()) if lost else ():
             if lost.intersection(_tracked(record.router, gone)):
                 record.counters["addresses_lost"] += 1
@@ -665,7 +700,7 @@ class Engine:
         for router in wanted.values():
             self._enter(router, now, Voice())
         self._examine_groups()
-        actions: Actions = []
+        actions = self._install(now)
         for record in list(self.records.values()):
             actions += self._refresh(record, now) if record.wanted else self._reconcile(record, now)
         self._forget_checks()

@@ -550,8 +550,9 @@ def _resigning_hears(
         heir_interval=event.advertisement.advertisement_interval,
         until=min(state.until, now + HEIR_ANNOUNCES_WITHIN),
     )
-    if p.router.family is Family.IPV6:
-        # No wait for its announcement: its duplicate address detection must not find ours.
+    if p.router.family is Family.IPV6 or p.router.virtual_mac is not None:
+        # No wait for its announcement: its duplicate address detection must not find ours, and what we send with
+        # the virtual MAC would draw that back to our port of the switch.
         return _hand_over(p, heard, str(event.source), now)
     return heard, ()
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from vrrpd.model import Held
+from vrrpd.model import Held, Undo, Way
 
 FORMAT = 2
 
@@ -25,7 +25,8 @@ class HeldHere:
     what: str
     """In words."""
     deletion: str
-    """The netlink request, in hexadecimal."""
+    """What takes it away, in hexadecimal: see `model.Undo`."""
+    way: str = Way.ROUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +69,16 @@ class Ledger:
     def expect(
         self,
         things: Iterable[Held],
-        deletion: Callable[[Held], bytes],
+        deletion: Callable[[Held], Undo],
         masters: tuple[MasterHere, ...],
     ) -> None:
         """These are about to be added."""
         for thing in things:
             try:
-                request = deletion(thing)
+                undo = deletion(thing)
             except OSError:
                 continue  # There is no such device, so it cannot get there either.
-            self._held[thing] = HeldHere(str(thing), request.hex())
+            self._held[thing] = HeldHere(str(thing), undo.content.hex(), undo.way)
         self._write(masters)
 
     def forget(self, things: Iterable[Held], masters: tuple[MasterHere, ...]) -> None:

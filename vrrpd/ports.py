@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias
 
 from vrrpd.channels import Channel, Outgoing
 from vrrpd.frames import Datagram
-from vrrpd.model import Duration, Family, Held, IPAddress, Script, ScriptResult
+from vrrpd.model import Duration, Family, Held, IPAddress, Script, ScriptResult, Undo
 
 Packet: TypeAlias = bytes | Datagram
 """What a raw socket gives: of IPv4 the whole packet, of IPv6, where there is no header to be had, what it tells."""
@@ -98,8 +98,8 @@ class Kernel(Protocol):
         inside the call): it is called in a worker thread, by one caller at a time.
         """
 
-    def deletion(self, thing: Held) -> bytes:
-        """A complete netlink request that removes it, for the ledger. ENODEV: OSError."""
+    def deletion(self, thing: Held) -> Undo:
+        """What takes it away again, for the ledger. ENODEV: OSError."""
 
 
 class Scripts(Protocol):

@@ -30,6 +30,7 @@ class FaultKind(StrEnum):
     CHECK_PENDING = "check_pending"
     CHECK_FAILED = "check_failed"
     ADDRESSES_REFUSED = "addresses_refused"
+    STATIC_REFUSED = "static_refused"
     DRAINED = "drained"
     SYNC_GROUP = "sync_group"
 

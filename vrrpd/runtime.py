@@ -32,6 +32,7 @@ from vrrpd.actions import (
     GroupChanged,
     Halt,
     InterfaceChanged,
+    NodeAction,
     RouterAction,
     RunCheck,
     SendFailed,
@@ -42,6 +43,7 @@ from vrrpd.actions import (
 from vrrpd.channels import Outgoing
 from vrrpd.engine import Engine
 from vrrpd.frames import Datagram
+from vrrpd.installed import NODE
 from vrrpd.kernelwork import KernelQueue
 from vrrpd.ledger import Ledger, MasterHere
 from vrrpd.model import (
@@ -142,7 +144,9 @@ class Runtime:
 
     def configure(self, config: Config, why: Why) -> None:
         """Run this configuration; `why` is said of routers that are not in it."""
-        self._kernel.prepare([thing for router in config.routers for thing in router.held])
+        static: list[Held] = [*config.static_addresses, *config.static_routes, *config.static_rules]
+        moving = [thing for router in config.routers for thing in router.held]
+        self._kernel.prepare([*(thing.bare for thing in static), *moving])
         self._turn(ConfigChanged(config, why))
         self._listen()
 
@@ -243,6 +247,9 @@ class Runtime:
             match action:
                 case RouterAction(router, effect):
                     self._perform(router, effect)
+                case NodeAction(effect):
+                    present = isinstance(effect, AddAddresses)
+                    self._queue.want(NODE, effect.addresses, present=present)
                 case RunCheck(asked):
                     self._ask(asked)
                 case CheckChanged(check):

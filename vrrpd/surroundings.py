@@ -10,9 +10,10 @@ from vrrpd.channels import Channel
 from vrrpd.checks import Checks
 from vrrpd.frames import Frame, gratuitous_arp, unsolicited_na
 from vrrpd.groups import Groups
+from vrrpd.installed import Installation
 from vrrpd.model import Config, Family, Identity, Instant, Interface, IPAddress, IPInterface, VirtualRouter
 from vrrpd.packet import PROTOCOL, TTL
-from vrrpd.records import Fault, Record
+from vrrpd.records import Fault, FaultKind, Record
 from vrrpd.states import Parameters
 
 DRAINED_PRIORITY = 1
@@ -21,10 +22,11 @@ DRAINED_PRIORITY = 1
 class Surroundings:
     """The node as a router sees it. Everything that is made of it is a function of the present."""
 
-    def __init__(self, records: Mapping[Identity, Record]) -> None:
+    def __init__(self, records: Mapping[Identity, Record], installation: Installation) -> None:
         self.interfaces: dict[str, Interface] = {}
         self.checks = Checks()
         self.groups = Groups(records)
+        self.installation = installation
         self._places: dict[Identity, grid.Place] = {}
         self._virtual: frozenset[IPAddress] = frozenset()
         self._sources: frozenset[IPAddress | None] = frozenset()
@@ -32,6 +34,7 @@ class Surroundings:
     def configure(self, config: Config, leaving: Iterable[VirtualRouter], now: Instant) -> None:
         """These routers are wanted, and those may still hold something."""
         self.groups.configure(config, now)
+        self.installation.configure(config)
         self._places = grid.places(config.routers)
         self._virtual = faults.virtual_addresses((*config.routers, *leaving))
         self._sources = frozenset(r.source_address for r in (*config.routers, *leaving) if r.tracks_source)
@@ -92,7 +95,13 @@ class Surroundings:
 
     def faults(self, record: Record) -> frozenset[Fault]:
         """All that holds the router in Initialize, but for its sync group."""
-        return faults.of(record, self.interfaces, self.checks, self._virtual)
+        found = faults.of(record, self.interfaces, self.checks, self._virtual)
+        return found | self.installation.faults(record.router)
+
+    def is_troubled_anew(self, record: Record) -> bool:
+        """A static thing that it depends on was refused or restored since it was looked at."""
+        known = {fault for fault in record.own_faults if fault.kind is FaultKind.STATIC_REFUSED}
+        return self.installation.faults(record.router) != known
 
     def asks(self, record: Record) -> bool:
         """It is worse, or another of its sync group is."""

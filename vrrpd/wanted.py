@@ -45,7 +45,7 @@ class Wanted:
         for thing in things:
             self._wanted.pop(thing, None)
             self._wanted[thing] = present
-        gone = set() if present else {thing.key for thing in things}
+        gone: set[Key] = set() if present else _keys(things)
         self._waiting.setdefault(router, _Work()).touched.update(things)
         for work in (self._waiting[router], self._under_way.get(router)):
             if work is not None:
@@ -71,10 +71,14 @@ class Wanted:
         failed = {thing for thing, _, error in results if error}
         done, self._under_way = self._under_way, {}
         return [
-            (router, _without(followup, {thing.key for thing in work.touched & failed}))
+            (router, _without(followup, _keys(work.touched & failed)))
             for router, work in done.items()
             for followup in work.followups
         ]
+
+
+def _keys(things: Iterable[Held]) -> set[Key]:
+    return {thing.key for thing in things}
 
 
 def _without(followup: Followup, keys: set[Key]) -> Followup:

@@ -178,7 +178,7 @@ def test_a_deletion_is_a_request_that_anybody_can_send(interface: str) -> None:
         address = virtual(interface)
         kernel.apply(add(address))
         assert interface in in_kernel(lan)
-        request = kernel.deletion(address)
+        request = kernel.deletion(address).content
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as bare:
             bare.settimeout(5)
             bare.send(request)

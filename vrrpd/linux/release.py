@@ -9,10 +9,12 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from vrrpd.ledger import Entries, HeldHere, MasterHere
+from vrrpd.linux import nft, settings
 from vrrpd.linux.sending import end, open_sender
+from vrrpd.model import Undo, Way
 
 T = TypeVar("T")
 
@@ -54,8 +56,24 @@ def _try(lines: list[str], act: Callable[[T], None], what: T, done: str) -> bool
 
 
 def _remove(held: HeldHere) -> None:
+    undo(Undo(Way(held.way), bytes.fromhex(held.deletion)))
+
+
+def undo(what: Undo) -> None:
     """OSError when the kernel refuses; that it is gone already is success."""
-    request = bytes.fromhex(held.deletion)
+    match what.way:
+        case Way.ROUTE:
+            _request(what.content)
+        case Way.NETFILTER:
+            nft.delete(what.content)
+        case Way.FILE:
+            name, value = what.content.decode().split("\0")
+            settings.write(name, int(value))
+        case _:
+            assert_never(what.way)
+
+
+def _request(request: bytes) -> None:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as netlink:
         netlink.settimeout(_ANSWER_WITHIN_S)
         netlink.send(request)

@@ -8,8 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
-from pyroute2.netlink import NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL
-from pyroute2.netlink.rtnl import RTM_DELADDR, RTM_DELROUTE, RTM_DELRULE, RTM_NEWADDR, RTM_NEWROUTE, RTM_NEWRULE
+from pyroute2.netlink import NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST
+from pyroute2.netlink.rtnl import (
+    RTM_DELADDR,
+    RTM_DELLINK,
+    RTM_DELROUTE,
+    RTM_DELRULE,
+    RTM_NEWADDR,
+    RTM_NEWLINK,
+    RTM_NEWROUTE,
+    RTM_NEWRULE,
+    RTM_SETLINK,
+)
 from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import (
     IFA_F_HOMEADDRESS,
@@ -19,22 +29,40 @@ from pyroute2.netlink.rtnl.ifaddrmsg import (
     IFA_F_NOPREFIXROUTE,
     ifaddrmsg,
 )
+from pyroute2.netlink.rtnl.ifinfmsg import IFF_UP, ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from vrrpd.linux.rtnetlink import encode
-from vrrpd.model import FOREVER, Family, Held, NextHop, Route, Rule, VirtualAddress
+from vrrpd.linux.settings import Settings
+from vrrpd.model import (
+    FOREVER,
+    DeviceSetting,
+    Family,
+    Macvlan,
+    NextHop,
+    Route,
+    Rule,
+    Silence,
+    VirtualAddress,
+)
 
 ADDRESS_PROTOCOL = 112
 """Our mark on an address (IFA_PROTO, from Linux 5.18 on; iproute2 6.3 shows it). keepalived's is 18."""
 RULE_PROTOCOL = 18
 """RTPROT_KEEPALIVED, which `ip rule` shows by its name; routes say theirs themselves."""
 
+ByRequest: TypeAlias = VirtualAddress | Route | Rule | Macvlan | DeviceSetting | Silence
+"""What rtnetlink requests put there and take away."""
 IndexOf: TypeAlias = Callable[[str], int]
 """An interface's index by its name; OSError when there is none."""
 Attributes: TypeAlias = list[tuple[str, object]]
 
 _SEQUENCE_AT = 8
 _UINT32 = struct.Struct("=I")
+_HEADER, _IFINFO, _ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=BxHiII"), struct.Struct("=HH")
+_IFLA_IFNAME, _IFLA_AF_SPEC, _IFLA_INET_CONF, _IFLA_INET6_ADDR_GEN_MODE = 3, 26, 1, 8
+_IPV4_SETTINGS = {"rp_filter": 8, "arp_filter": 13, "arp_ignore": 19, "promote_secondaries": 20, "accept_local": 23}
+"""IPV4_DEVCONF_ numbers: set by rtnetlink, they need no /proc/sys that can be written."""
 _RTNH_F_ONLINK = 4
 _FIB_RULE_INVERT = 2
 _ROUTE_KINDS = {
@@ -57,7 +85,7 @@ _SCOPE_LINK, _SCOPE_HOST = 253, 254
 class Requests:
     """What adds and what deletes one thing; each asks for an acknowledgement, sequence number 0."""
 
-    add: bytes
+    add: tuple[bytes, ...]
     delete: bytes
 
 
@@ -68,11 +96,13 @@ def numbered(request: bytes, sequence: int) -> bytes:
     return bytes(copy)
 
 
-def devices(thing: Held) -> tuple[str, ...]:
+def devices(thing: ByRequest) -> tuple[str, ...]:
     """The interfaces whose indexes stand in its requests."""
     match thing:
-        case VirtualAddress():
+        case VirtualAddress() | DeviceSetting() | Silence():
             return (thing.device,)
+        case Macvlan():
+            return (thing.parent,)
         case Route():
             return tuple(hop.device for hop in thing.next_hops if hop.device is not None)
         case Rule():
@@ -81,8 +111,8 @@ def devices(thing: Held) -> tuple[str, ...]:
             assert_never(thing)
 
 
-def requests(thing: Held, index_of: IndexOf) -> Requests:
-    """Raises what `index_of` does."""
+def requests(thing: ByRequest, index_of: IndexOf, settings: Settings) -> Requests:
+    """Raises what `index_of` does, and OSError when a setting cannot be read."""
     match thing:
         case VirtualAddress():
             return _address(thing, index_of)
@@ -90,6 +120,15 @@ def requests(thing: Held, index_of: IndexOf) -> Requests:
             return _route(thing, index_of)
         case Rule():
             return _rule(thing)
+        case Macvlan():
+            return _macvlan(thing, index_of, settings)
+        case DeviceSetting():
+            index = index_of(thing.device)
+            before = settings.before(thing, index)
+            return Requests((_setting(index, thing.name, thing.value),), _setting(index, thing.name, before))
+        case Silence():
+            index = index_of(thing.device)
+            return Requests((_link_flags(index, up=True),), _link_flags(index, up=False))
         case _:
             assert_never(thing)
 
@@ -124,7 +163,7 @@ def _address(address: VirtualAddress, index_of: IndexOf) -> Requests:
         return message
 
     return Requests(
-        add=encode(message(place + more), RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK),
+        add=(encode(message(place + more), RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK),),
         delete=encode(message(place), RTM_DELADDR, NLM_F_ACK),
     )
 
@@ -181,7 +220,7 @@ def _route(route: Route, index_of: IndexOf) -> Requests:
 
     order = NLM_F_APPEND if route.appended else 0
     return Requests(
-        add=encode(message(attributes + more), RTM_NEWROUTE, NLM_F_CREATE | order | NLM_F_ACK),
+        add=(encode(message(attributes + more), RTM_NEWROUTE, NLM_F_CREATE | order | NLM_F_ACK),),
         delete=encode(message(attributes), RTM_DELROUTE, NLM_F_ACK),
     )
 
@@ -262,10 +301,73 @@ def _rule(rule: Rule) -> Requests:
         return message
 
     return Requests(
-        add=encode(message(), RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK),
+        add=(encode(message(), RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK),),
         delete=encode(message(), RTM_DELRULE, NLM_F_ACK),
     )
 
 
 def _range(limits: tuple[int, int] | None) -> str | None:
     return None if limits is None else f"{limits[0]}:{limits[1]}"
+
+
+def _macvlan(macvlan: Macvlan, index_of: IndexOf, settings: Settings) -> Requests:
+    """Made, set up, and only then up, as keepalived's; private: it hears nothing of other macvlans of the interface."""
+    message = ifinfmsg()
+    message["attrs"] = [
+        ("IFLA_IFNAME", macvlan.device),
+        ("IFLA_LINK", index_of(macvlan.parent)),
+        ("IFLA_ADDRESS", macvlan.mac.hex(":")),
+        *([] if macvlan.group is None else [("IFLA_GROUP", macvlan.group)]),
+        (
+            "IFLA_LINKINFO",
+            {
+                "attrs": [
+                    ("IFLA_INFO_KIND", "macvlan"),
+                    ("IFLA_INFO_DATA", {"attrs": [("IFLA_MACVLAN_MODE", "private")]}),
+                ]
+            },
+        ),
+    ]
+    wanted = {
+        "arp_ignore": 1,
+        "accept_local": 1,
+        # The way back to a host is by the interface below. The kernel takes the higher one of this and of `all`.
+        "rp_filter": 2 if settings.reverse_path_filter() else 0,
+        "promote_secondaries": 1,
+    }
+    name = _attribute(_IFLA_IFNAME, macvlan.device.encode() + b"\0")
+    return Requests(
+        add=(
+            encode(message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK),
+            _link_request(RTM_SETLINK, name + _settings(wanted)),
+            # No address that is made of the virtual MAC: it would be the same on all nodes.
+            _link_request(RTM_SETLINK, name + _attribute(_IFLA_AF_SPEC, _NO_LINK_LOCAL)),
+            _link_request(RTM_SETLINK, name, flags=IFF_UP, change=IFF_UP),
+        ),
+        delete=_link_request(RTM_DELLINK, name),
+    )
+
+
+def _attribute(kind: int, content: bytes) -> bytes:
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(content), kind) + content + bytes(-len(content) % 4)
+
+
+_NO_LINK_LOCAL = _attribute(socket.AF_INET6, _attribute(_IFLA_INET6_ADDR_GEN_MODE, b"\x01"))
+
+
+def _setting(index: int, name: str, value: int) -> bytes:
+    return _link_request(RTM_SETLINK, _settings({name: value}), index=index)
+
+
+def _link_flags(index: int, *, up: bool) -> bytes:
+    return _link_request(RTM_SETLINK, b"", index=index, flags=IFF_UP if up else 0, change=IFF_UP)
+
+
+def _settings(values: dict[str, int]) -> bytes:
+    each = b"".join(_attribute(_IPV4_SETTINGS[name], _UINT32.pack(value)) for name, value in values.items())
+    return _attribute(_IFLA_AF_SPEC, _attribute(socket.AF_INET, _attribute(_IFLA_INET_CONF, each)))
+
+
+def _link_request(kind: int, attributes: bytes, *, index: int = 0, flags: int = 0, change: int = 0) -> bytes:
+    body = _IFINFO.pack(socket.AF_UNSPEC, 0, index, flags, change) + attributes
+    return _HEADER.pack(_HEADER.size + len(body), kind, NLM_F_REQUEST | NLM_F_ACK, 0, 0) + body

@@ -6,7 +6,23 @@ RFC 5798's (section 6.1); keepalived's name for a thing is in its docstring wher
 
 from vrrpd.model.config import Config, LinkDelay, Pacing, Process, SyncGroup, TrackGroup
 from vrrpd.model.facts import Answer, CheckResult, Interface, ScriptResult
-from vrrpd.model.kernel import FOREVER, MAIN_TABLE, Held, NextHop, Route, Rule, VirtualAddress
+from vrrpd.model.kernel import (
+    FOREVER,
+    MAIN_TABLE,
+    DeviceSetting,
+    Firewall,
+    Held,
+    Macvlan,
+    Moving,
+    NextHop,
+    NodeSetting,
+    Route,
+    Rule,
+    Silence,
+    Undo,
+    VirtualAddress,
+    Way,
+)
 from vrrpd.model.routers import (
     NO_AUTHENTICATION,
     Announcing,
@@ -73,9 +89,11 @@ __all__ = [
     "CheckResult",
     "Command",
     "Config",
+    "DeviceSetting",
     "Duration",
     "Family",
     "Fifo",
+    "Firewall",
     "Held",
     "IPAddress",
     "IPInterface",
@@ -85,8 +103,11 @@ __all__ = [
     "Instant",
     "Interface",
     "LinkDelay",
+    "Macvlan",
     "Mail",
+    "Moving",
     "NextHop",
+    "NodeSetting",
     "Notification",
     "Pacing",
     "ParameterMatch",
@@ -95,6 +116,7 @@ __all__ = [
     "Rule",
     "Script",
     "ScriptResult",
+    "Silence",
     "Subject",
     "SyncGroup",
     "Telling",
@@ -104,6 +126,7 @@ __all__ = [
     "TrackedProcess",
     "Tracker",
     "TrackerKind",
+    "Undo",
     "Unicast",
     "UnicastPeer",
     "User",
@@ -111,4 +134,5 @@ __all__ = [
     "VirtualAddress",
     "VirtualMac",
     "VirtualRouter",
+    "Way",
 ]

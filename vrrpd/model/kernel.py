@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from ipaddress import IPv4Address
-from typing import TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 from vrrpd.model.units import Family, IPAddress, IPInterface, IPNetwork
 
@@ -172,5 +173,103 @@ class Rule:
         return f"rule{preference} from {source}{destination} {target}"
 
 
-Held: TypeAlias = VirtualAddress | Route | Rule
+class _Whole:
+    """All of it is what the kernel knows."""
+
+    __slots__ = ()
+
+    @property
+    def key(self) -> Self:
+        """Who owns what is decided by all of it."""
+        return self
+
+    @property
+    def bare(self) -> Self:
+        """As the kernel has it."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Macvlan(_Whole):
+    """The device of a virtual router MAC address (RFC 5798 section 7.3), on top of an interface."""
+
+    device: str
+    parent: str
+    mac: bytes
+    group: int | None = None
+
+    def __str__(self) -> str:
+        return f"macvlan {self.device} on {self.parent}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSetting(_Whole):
+    """What an interface does with IPv4: one of net.ipv4.conf.DEVICE. The value before it is put back."""
+
+    device: str
+    name: str
+    """arp_filter, arp_ignore or promote_secondaries."""
+    value: int
+
+    def __str__(self) -> str:
+        return f"net.ipv4.conf.{self.device}.{self.name}={self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSetting(_Whole):
+    """A sysctl of the whole node. The value before it is put back."""
+
+    name: str
+    """With slashes: net/ipv4/igmp_link_local_mcast_reports."""
+    value: int
+
+    def __str__(self) -> str:
+        return f"{self.name.replace('/', '.')}={self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Firewall(_Whole):
+    """Our tables in nftables, all of them and in one step."""
+
+    rules: str
+    """In nft's language: what is between the braces of its tables is in there too."""
+
+    def __str__(self) -> str:
+        return "nftables table vrrpd"
+
+
+@dataclass(frozen=True, slots=True)
+class Silence(_Whole):
+    """To be taken away before the addresses of a virtual MAC's device: it is down until they are gone.
+
+    Whatever it sent meanwhile would move the MAC back to this node's port of the switch.
+    """
+
+    device: str
+
+    def __str__(self) -> str:
+        return f"{self.device} down"
+
+
+Moving: TypeAlias = VirtualAddress | Route | Rule
+"""What moves with a Master, or is static."""
+Held: TypeAlias = Moving | Macvlan | DeviceSetting | NodeSetting | Firewall | Silence
 """What can be held in the kernel. Its `key` says whose it is; `bare` is what the kernel knows of it."""
+
+
+class Way(StrEnum):
+    """Through what something is taken out of the kernel."""
+
+    ROUTE = "route"
+    """rtnetlink."""
+    NETFILTER = "netfilter"
+    FILE = "file"
+    """Below /proc/sys: the name, a NUL, and what is written."""
+
+
+class Undo(NamedTuple):
+    """How something is taken out of the kernel again, finished."""
+
+    way: Way
+    content: bytes
+    """A netlink request that asks for an ACK, sequence number 0; or for a file."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
-from vrrpd.model.kernel import Held, Route, Rule, VirtualAddress
+from vrrpd.model.kernel import Held, Moving, Route, Rule, VirtualAddress
 from vrrpd.model.telling import NO_NOTIFICATION, Notification
 from vrrpd.model.units import (
     CENTISECOND,
@@ -215,7 +215,7 @@ class VirtualRouter:
         return "" if self.group in {IPV4_GROUP, IPV6_GROUP} else str(self.group)
 
     @property
-    def moving(self) -> tuple[Held, ...]:
+    def moving(self) -> tuple[Moving, ...]:
         """What moves with it, as written, in the order in which a Master takes it: routes need the addresses."""
         return (*self.addresses, *self.excluded, *self.routes, *self.rules)
 

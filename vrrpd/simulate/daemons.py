@@ -18,6 +18,7 @@ from vrrpd.actions import (
     Failover,
     Halt,
     InterfaceChanged,
+    NodeAction,
     RouterAction,
     RunCheck,
     SendFailed,
@@ -27,6 +28,7 @@ from vrrpd.actions import (
 from vrrpd.channels import Outgoing
 from vrrpd.engine import Engine
 from vrrpd.frames import Datagram
+from vrrpd.installed import NODE
 from vrrpd.model import (
     IPV4_GROUP,
     SECOND,
@@ -169,6 +171,8 @@ class VrrpdDaemon:
             match action:
                 case RouterAction(router, effect):
                     self._perform(router, effect)
+                case NodeAction(effect):
+                    self.queue.want(NODE, effect.addresses, present=isinstance(effect, AddAddresses))
                 case RunCheck(asked):
                     self._node.check(asked, partial(self._on_check_finished, asked))
                 case _:
