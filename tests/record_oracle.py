@@ -103,11 +103,10 @@ def ran() -> dict[str, Any]:
             daemon.terminate()
             daemon.wait()
     words = [line.split(": ", 1)[-1] for line in text.splitlines()]
-    entering = next((word for word in words if "Entering" in word), "")
     held = parsed(dump)
     return {
         "starts": bool(dump),
-        "daemon": entering if dump else "REFUSES TO START (config)",
+        "daemon": "RUNS" if dump else "REFUSES TO START (config)",
         "said": [message(word) for word in words if ABOUT.search(word) and not USUAL.search(word)],
         "virtual_routers": held["virtual_routers"],
         "sync_groups": held["sync_groups"],
@@ -208,7 +207,7 @@ VOLATILE = re.compile(
 
 def kept(lines: list[str]) -> list[str]:
     """What stays the same from run to run."""
-    return [line.strip() for line in lines if line.strip() and not VOLATILE.search(line)]
+    return [line.strip().removesuffix(" set") for line in lines if line.strip() and not VOLATILE.search(line)]
 
 
 def router(lines: list[str]) -> dict[str, Any]:

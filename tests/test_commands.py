@@ -125,6 +125,16 @@ def test_shell_syntax_is_pointed_out_with_what_the_program_gets() -> None:
     assert diagnostics[0].message == "notify_master of V1 runs without a shell: x.sh gets | as it stands"
 
 
+def test_a_file_that_must_be_readable_is_the_one_thing_that_a_shell_runs() -> None:
+    command, diagnostics = read('script "</etc/passwd"', is_check=True)
+    assert command == Command(("/bin/sh", "-c", "</etc/passwd"))
+    assert diagnostics == []
+    command, diagnostics = read('script "</dev/tcp/127.0.0.1/80"', is_check=True)
+    assert command == Command(("/bin/sh", "-c", "</dev/tcp/127.0.0.1/80"))
+    assert said(diagnostics) == [(Severity.ADVICE, "shell-syntax")]
+    assert diagnostics[0].hint == "\"/bin/bash -c '</dev/tcp/127.0.0.1/80'\""
+
+
 def test_what_root_runs_and_others_may_change_is_forbidden_or_pointed_out() -> None:
     command, diagnostics = read("notify_master /opt/x.sh")
     assert command == Command(("/opt/x.sh",))

@@ -318,7 +318,7 @@ def test_an_owner_tracks_nothing_that_has_a_weight() -> None:
 def test_a_script_nobody_tracks_is_not_run_and_not_looked_for() -> None:
     built = read('vrrp_script chk {\nscript "/nonexistent"\n}\n' + tracking())
     assert built.config.scripts == ()
-    assert said(list(built.diagnostics)) == [(Severity.INFO, "unused-script")]
+    assert said(list(built.diagnostics)) == [(Severity.ADVICE, "unused-script")]
 
 
 @pytest.mark.parametrize(
@@ -391,7 +391,6 @@ def test_what_a_router_cannot_do_without_is_an_error(block: str, code: str) -> N
         ('notify_master "/bin/true"', "notify_master"),
         ("garp_master_refresh 60", "garp_master_refresh"),
         ("dont_track_primary", "dont_track_primary"),
-        ("track_script {\nredirected\n}\n}\nvrrp_script redirected {\nscript </dev/tcp/127.0.0.1/80", "script <FILE"),
     ],
 )
 def test_half_a_configuration_is_refused_in_one_line(line: str, names: str) -> None:

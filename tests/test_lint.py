@@ -213,6 +213,7 @@ def test_a_group_of_different_priorities_may_never_settle() -> None:
 def test_a_router_without_an_address_moves_nothing_unless_that_is_meant() -> None:
     assert codes(replace(PLAIN, addresses=())) == ["no-address"]
     assert codes(replace(PLAIN, addresses=()), text="vrrp_instance R1 {\n no_virtual_ipaddress\n}\n") == []
+    assert codes(replace(PLAIN, addresses=(), version=Version.V3)) == [], "that is an error already"
     (found,) = advice(Config(routers=(replace(PLAIN, addresses=(), excluded=PLAIN.addresses),)))
     assert "advertises no address" in found.message
 
@@ -335,14 +336,6 @@ def test_peers_are_other_nodes() -> None:
     (found,) = advice(Config(routers=(peers("192.0.2.100"),)))
     assert found.message.endswith("is one of the addresses that move")
     assert codes(peers("192.0.2.2", "192.0.2.2")) == ["bad-peer", "bad-peer"]
-
-
-def test_a_list_of_peers_that_came_to_nothing_is_multicast() -> None:
-    text = "vrrp_instance R1 {\n unicast_peer {\n }\n}\n"
-    assert codes(PLAIN, text=text) == ["multicast-not-peers"]
-    assert codes(PLAIN, text="vrrp_instance R1 {\n unicast_src_ip 192.0.2.1\n}\n") == ["multicast-not-peers"]
-    assert codes(replace(PLAIN, needs_peers=True), text=text) == []
-    assert codes(PLAIN) == []
 
 
 @pytest.mark.parametrize(("name", "speaks"), [("false", True), ("yes", True), ("vrrp.50", False)])

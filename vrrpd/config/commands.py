@@ -16,6 +16,8 @@ from vrrpd.config.syntax import CommandError, Statement, Word, command_words, qu
 from vrrpd.config.table import Reading
 from vrrpd.model import Command, User
 
+_SHELL = "/bin/sh"
+
 
 @dataclass(frozen=True, slots=True)
 class ScriptPolicy:
@@ -94,6 +96,15 @@ def _surplus(draft: CommandDraft, surplus: Sequence[Word], line: Statement, to: 
 
 
 def _shell(draft: CommandDraft, to: Reading) -> None:
+    if draft.argv[0].startswith("<"):  # the one thing that keepalived hands to a shell
+        if draft.argv[0].startswith(("</dev/tcp/", "</dev/udp/")):
+            to.advice(
+                draft.at,
+                "shell-syntax",
+                f"{draft.who}: only bash knows {draft.argv[0][1:]}; where {_SHELL} is another shell this always fails",
+                f"\"/bin/bash -c '{draft.argv[0]}'\"",
+            )
+        return
     word = shell_syntax(draft.argv)
     if word is not None:
         to.advice(
@@ -124,8 +135,7 @@ def finish_command(draft: CommandDraft, policy: ScriptPolicy, to: Reading, user:
         _refuse(draft.at, draft.who, problem, to, is_check=draft.is_check, hint="script_user root in global_defs")
         return None
     if draft.argv[0].startswith("<"):
-        to.pending(draft.at, "vrrp_script", "script <FILE")
-        return None
+        return Command((_SHELL, "-c", " ".join(draft.argv)), user)
     program = _program(draft, to)
     if program is None or not _may_run(draft, program, user, policy, to):
         return None

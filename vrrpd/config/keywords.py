@@ -48,6 +48,14 @@ from vrrpd.model import (
 _DEFAULT_DEVICE = "eth0"
 
 
+_TRACKED_BY = {
+    TrackerKind.SCRIPT: "track_script",
+    TrackerKind.HAPROXY: "track_script",
+    TrackerKind.FILE: "track_file",
+    TrackerKind.PROCESS: "track_process",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Built:
     """A configuration, everything that was found on the way, and where its parts stand."""
@@ -288,7 +296,12 @@ class _Whole:
                 kept.append(finish(draft))
             else:
                 code = "unused-script" if kind is TrackerKind.SCRIPT else "unused-tracker"
-                self._to.info(draft.name, code, f"no router tracks {quoted(draft.name)}: it is not looked at")
+                self._to.advice(
+                    draft.name,
+                    code,
+                    f"no router tracks {quoted(draft.name)}: it is not looked at",
+                    f"{_TRACKED_BY[kind]} {{ {draft.name.text} }} in the router that depends on it, or take it out",
+                )
         return tuple(each for each in kept if each is not None)
 
     def _static_addresses(self) -> Iterable[VirtualAddress]:

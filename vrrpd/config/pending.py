@@ -102,7 +102,6 @@ REFUSED: Mapping[str, Mapping[str, str]] = {
         "use_vmac": "a virtual MAC address",
         "track_group": "an address that is watched",
     },
-    "vrrp_script": {"script <FILE": "a redirection in place of a command"},
 }
 
 WAITING: Mapping[str, Mapping[str, str]] = {

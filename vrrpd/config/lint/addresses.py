@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from vrrpd.config.lint.rules import Advice, Rule, Subject
-from vrrpd.model import IPInterface, IPNetwork, VirtualAddress, VirtualRouter
+from vrrpd.model import IPInterface, IPNetwork, Version, VirtualAddress, VirtualRouter
 
 _HAS_ENDS = 31
 """A shorter IPv4 prefix has a network address and a broadcast address."""
@@ -19,8 +19,11 @@ def _every(subject: Subject) -> Iterator[tuple[VirtualRouter, VirtualAddress]]:
 
 
 def _no_address(subject: Subject) -> Iterator[Advice]:
+    """In version 3 and strict mode it is an error, which is said already."""
     for router in subject.config.routers:
         if router.addresses or subject.says(router, "no_virtual_ipaddress"):
+            continue
+        if router.strict or router.version is Version.V3:
             continue
         if router.excluded:
             message = f"{router.name} advertises no address, all of its own are excluded ones"

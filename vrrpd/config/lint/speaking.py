@@ -74,17 +74,6 @@ def _peers(subject: Subject) -> Iterator[Advice]:
             yield Advice(at, f"{router.name}: the peer {peer.address} {what}", hint)
 
 
-def _multicast_not_peers(subject: Subject) -> Iterator[Advice]:
-    for router in subject.config.routers:
-        asked = next((word for word in ("unicast_peer", "unicast_src_ip") if subject.says(router, word)), None)
-        if asked and router.unicast is None and not router.needs_peers:
-            yield Advice(
-                subject.at(router, asked),
-                f"{router.name} has {asked} and no peer: it speaks multicast, and nodes that do not will not hear it",
-                "unicast_peer { 192.0.2.2 }, with the other nodes' own addresses",
-            )
-
-
 def _virtual_mac_name(subject: Subject) -> Iterator[Advice]:
     for router in subject.config.routers:
         if router.virtual_mac and router.virtual_mac.device in _WORDS:
@@ -100,6 +89,5 @@ RULES: Mapping[str, Rule] = {
     "no-source": _no_source,
     "bad-source": _bad_source,
     "bad-peer": _peers,
-    "multicast-not-peers": _multicast_not_peers,
     "vmac-name": _virtual_mac_name,
 }
