@@ -18,6 +18,7 @@ from vrrpd.description import address_line
 from vrrpd.model import (
     NO_AUTHENTICATION,
     Config,
+    SyncGroup,
     Tracker,
     TrackerKind,
     UnicastPeer,
@@ -143,3 +144,56 @@ def _trackers(trackers: Iterable[Tracker], kind: TrackerKind) -> str:
         for tracker in trackers
         if tracker.kind is kind
     )
+
+
+def told_besides(router: VirtualRouter) -> list[str]:
+    """Lines of the dump that our own recording keeps in `rest`."""
+    announcing, told = router.announcing, router.notification
+
+    def yes(so: bool, words: tuple[str, str] = ("false", "true")) -> str:
+        return words[so]
+
+    return [
+        f"Gratuitous ARP delay = {announcing.master_delay // 1_000_000_000}",
+        f"Gratuitous ARP repeat = {announcing.master_repeat}",
+        f"Gratuitous ARP refresh = {announcing.refresh // 1_000_000_000}",
+        f"Gratuitous ARP lower priority delay = {announcing.lower_priority_delay // 1_000_000_000}",
+        f"Gratuitous ARP lower priority repeat = {announcing.lower_priority_repeat}",
+        f"Down timer adverts = {router.down_timer_adverts}",
+        f"Send advert after receive lower priority advert = {yes(router.answers_lower_priority)}",
+        f"Send advert after receive higher priority advert = {yes(router.announces_defeat)}",
+        f"Promote_secondaries = {yes(router.promotes_secondaries, ('disabled', 'enabled'))}",
+        f"Using smtp notification = {yes(told.mails, ('no', 'yes'))}",
+        f"Notify deleted = {yes(told.tells_deletion, ('Fault', 'Deleted'))}",
+    ]
+
+
+def group_as_told(group: SyncGroup) -> dict[str, Any]:
+    """In the words of our own recording."""
+    return {
+        "name": group.name,
+        "members": list(group.members),
+        "tracked_scripts": _trackers(group.trackers, TrackerKind.SCRIPT),
+        "tracked_interfaces": _trackers(group.trackers, TrackerKind.INTERFACE),
+    }
+
+
+def tracked_as_told(config: Config) -> list[set[str]]:
+    """Lines of the dump's sections on files and processes, one set for each of them."""
+    found = [{f"Track file = {file.name}", f"File = {file.path}", f"Weight = {file.weight}"} for file in config.files]
+    for process in config.processes:
+        lines = {
+            f"VRRP Track process = {process.name}",
+            f"Process = {process.process}",
+            f"Min processes = {process.quorum}",
+            f"Weight = {process.weight}",
+            f"Terminate delay = {process.terminate_delay / 1e9:.6f}s",
+            f"Fork delay = {process.fork_delay / 1e9:.6f}s",
+            f"Full command = {str(process.full_command).lower()}",
+        }
+        if process.quorum_max is not None:
+            lines.add(f"Max processes = {process.quorum_max}")
+        if process.parameters:
+            lines |= {f"Parameters = {' '.join(process.parameters)}", f"Param match = {process.match}"}
+        found.append(lines)
+    return found

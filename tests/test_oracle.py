@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from oracle import differences
+from oracle import differences, group_as_told, read, told_besides, tracked_as_told
 from oracle_cases import CASES
 
 from vrrpd.config.pending import REFUSED, WAITING
@@ -62,6 +62,18 @@ def test_a_file_is_what_keepalived_made_of_it_or_differs_on_purpose(entry: dict[
         assert found, "it is read now: take it out of NOT_READ_YET"
     else:
         assert bool(found) is (entry["id"] in ON_PURPOSE), found
+
+
+@pytest.mark.parametrize("entry", OURS, ids=[entry["id"] for entry in OURS])
+def test_groups_and_what_is_announced_told_and_watched_are_keepalived_s_too(entry: dict[str, Any]) -> None:
+    config, _ = read(entry["config"])
+    groups = [{key: group[key] for key in group.keys() - {"rest"}} for group in entry["sync_groups"]]
+    assert [group_as_told(group) for group in config.groups] == groups
+    for router, theirs in zip(config.routers, entry["virtual_routers"], strict=False):
+        assert set(told_besides(router)) <= set(theirs["rest"])
+        assert router.source_address is None or str(router.source_address) == theirs["source"]
+    for lines in tracked_as_told(config):
+        assert any(lines <= set(section) for section in entry["tracked"]), lines
 
 
 @pytest.mark.parametrize("difference", sorted(set(ON_PURPOSE.values())))
