@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 from vrrpd.config.lint.rules import Advice, Rule, Subject
-from vrrpd.model import IPInterface, IPNetwork, Version, VirtualAddress, VirtualRouter
+from vrrpd.model import IPAddress, IPInterface, IPNetwork, Version, VirtualAddress, VirtualRouter
 
 _HAS_ENDS = 31
 """A shorter IPv4 prefix has a network address and a broadcast address."""
@@ -130,17 +131,17 @@ def _networks(subject: Subject, device: str) -> list[IPNetwork]:
     ]
 
 
-def _own(subject: Subject, device: str) -> list[IPInterface]:
+def _own(subject: Subject, device: str, ours: AbstractSet[IPAddress]) -> list[IPInterface]:
     """What stands on an interface without us."""
-    ours = {address.ip for _, address in _every(subject)}
     return [interface for interface in subject.node.addresses(device) if interface.ip not in ours]
 
 
 def _other_prefix(subject: Subject) -> Iterator[Advice]:
+    ours = {address.ip for _, address in _every(subject)}
     for router, address in _every(subject):
         if address.ip.version != 4 or _is_whole(address):  # noqa: PLR2004
             continue
-        around = [own.network for own in _own(subject, address.device) if address.ip in own.network]
+        around = [own.network for own in _own(subject, address.device, ours) if address.ip in own.network]
         if around and address.interface.network not in around:
             net = address.interface.network
             yield Advice(
@@ -155,6 +156,7 @@ def _secondaries(subject: Subject) -> Iterator[Advice]:
     """The kernel removes all addresses of a prefix with its first one, unless it is told not to."""
     first: dict[tuple[str, IPNetwork], tuple[VirtualRouter, VirtualAddress]] = {}
     told: set[tuple[str, IPNetwork]] = set()
+    ours = {address.ip for _, address in _every(subject)}
     for router, address in _every(subject):
         key = (address.device, address.interface.network)
         if key not in first:
@@ -163,7 +165,7 @@ def _secondaries(subject: Subject) -> Iterator[Advice]:
         other, before = first[key]
         if before.ip == address.ip or _is_whole(address) or address.ip.version != 4 or key in told:  # noqa: PLR2004
             continue
-        if router.promotes_secondaries or other.promotes_secondaries or not _loses_secondaries(subject, *key):
+        if router.promotes_secondaries or other.promotes_secondaries or not _loses_secondaries(subject, *key, ours):
             continue
         told.add(key)
         yield Advice(
@@ -174,11 +176,11 @@ def _secondaries(subject: Subject) -> Iterator[Advice]:
         )
 
 
-def _loses_secondaries(subject: Subject, device: str, network: IPNetwork) -> bool:
+def _loses_secondaries(subject: Subject, device: str, network: IPNetwork, ours: AbstractSet[IPAddress]) -> bool:
     """Not where the interface's own address comes first, which nobody removes."""
     if subject.node.promotes_secondaries(device):
         return False
-    return all(own.network != network for own in _own(subject, device))
+    return all(own.network != network for own in _own(subject, device, ours))
 
 
 RULES: Mapping[str, Rule] = {
