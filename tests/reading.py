@@ -11,6 +11,7 @@ from vrrpd.config.keywords import Built, build
 from vrrpd.config.syntax import parse
 from vrrpd.model import Config, VirtualRouter
 
+_ELSEWHERE = frozenset({"not-yet", "unused-script", "unused-tracker"})
 CHECK = 'vrrp_script chk {\n script "/bin/true"\n}\n'
 
 
@@ -56,5 +57,5 @@ def codes(diagnostics: Iterable[Diagnostic]) -> list[str]:
     return [
         found.code
         for found in diagnostics
-        if found.code != "not-yet" and (found.severity is not Severity.INFO or found.code == "defined-later")
+        if found.code not in _ELSEWHERE and (found.severity is not Severity.INFO or found.code == "defined-later")
     ]

@@ -87,8 +87,8 @@ class MacvlanNames:
         return self._taken.get(name)
 
     def take(self, name: str, router: str) -> None:
-        """The one that is written."""
-        self._taken[name] = router
+        """The one that is written; the first to write it has it."""
+        self._taken.setdefault(name, router)
 
     def give(self, prefix: str, vrid: int, family: Family, router: str) -> str:
         """One that is free; the prefix is cut where the name would be too long."""

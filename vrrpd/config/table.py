@@ -145,7 +145,8 @@ class Block(Generic[Draft]):
 def read_block(block: Block[Draft], statements: Sequence[Statement], draft: Draft, to: Reading) -> None:
     """Read statements into a draft. What is wrong with one never keeps the others from being read."""
     for statement in statements:
-        keyword = block.keywords.get(statement.keyword)
+        name = statement.keyword
+        keyword = block.keywords.get(name)
         if keyword is None:
             _unknown(block, statement, to)
             continue
@@ -155,7 +156,7 @@ def read_block(block: Block[Draft], statements: Sequence[Statement], draft: Draf
         if keyword.read is not None and _well_formed(keyword, statement, to):
             keyword.read(draft, statement, to)
         if not (statement.values and statement.values[0].text in keyword.harmless):
-            to.pending(statement, block.name, statement.keyword)
+            to.pending(statement, block.name, name)
 
 
 def answer(block: Block[Any], name: str) -> Does:
