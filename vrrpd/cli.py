@@ -85,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_asking(commands)
 
+    sniff = commands.add_parser("sniff", help="the advertisements on a LAN, live (needs scapy)")
+    sniff.add_argument("interface", metavar="INTERFACE")
+    sniff.add_argument("-n", "--number", type=int, default=0, metavar="N", help="stop after N")
+    sniff.add_argument("--pcap", type=Path, metavar="FILE", help="write them there too, without passwords")
+    sniff.set_defaults(run=_sniff)
+
     release = commands.add_parser("release", help="give up what a daemon that was killed has left in the kernel")
     _add_directory(release)
     release.set_defaults(run=_release)
@@ -201,6 +207,16 @@ def _check(options: argparse.Namespace) -> int:
     if not options.json and (options.offline or more):
         print("not looked for: this node's interfaces, users and scripts")
     return check.exit_code(found, strict=options.strict)
+
+
+def _sniff(options: argparse.Namespace) -> int:
+    from vrrpd.sniff import SniffError, sniff
+
+    try:
+        sniff(options.interface, lambda line: print(line, flush=True), count=options.number, pcap=options.pcap)
+    except SniffError as error:
+        return _fail(str(error), EXIT_FAILED)
+    return EXIT_OK
 
 
 def _release(options: argparse.Namespace) -> int:
