@@ -190,7 +190,8 @@ def _run(options: argparse.Namespace) -> int:
         web = parse_address(options.web) if options.web else None
     except AddressError as error:
         return _fail(str(error), EXIT_USAGE)
-    return daemon.run(options.file or _default_file(), options.runtime_dir, logs.Format(options.log_format), web)
+    chosen = daemon.Options(logs.Format(options.log_format), web)
+    return daemon.run(options.file or _default_file(), options.runtime_dir, chosen)
 
 
 def _check(options: argparse.Namespace) -> int:

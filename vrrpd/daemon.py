@@ -12,14 +12,15 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from vrrpd import __version__, ledger, logs, rundir, snapshot
+from vrrpd import __version__, dumps, ledger, logs, rundir, snapshot
 from vrrpd.commands import Commands
 from vrrpd.config.diagnostics import Diagnostic, Severity
 from vrrpd.config.load import Loaded, load
@@ -46,8 +47,19 @@ COLLECT_EVERY_S = 60.0
 _CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13}
 
 
-def run(config: Path, directory: Path, style: logs.Format = logs.Format.AUTO, web: Address | None = None) -> int:
-    """Run in the foreground until told to stop; returns the exit code. `web`: where metrics and the page are served.
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says beside the file and the runtime directory."""
+
+    log_format: logs.Format = logs.Format.AUTO
+    web: Address | None = None
+    """Where metrics and the page are served, if anywhere."""
+    dumps: Path | None = None
+    """Where keepalived's dumps go on keepalived's signals, if anywhere."""
+
+
+def run(config: Path, directory: Path, options: Options) -> int:
+    """Run in the foreground until told to stop; returns the exit code.
 
     Whatever keeps it from running is one line on standard error.
     """
@@ -57,7 +69,7 @@ def run(config: Path, directory: Path, style: logs.Format = logs.Format.AUTO, we
         return _refuse(f"{config} has errors; nothing was started", EXIT_CONFIGURATION)
     owned = rundir.RuntimeDirectory(directory)
     history = History(owned.events)
-    log = logs.set_up(style, history.add)
+    log = logs.set_up(options.log_format, history.add)
     try:
         owned.take()
         _require_capabilities()
@@ -66,7 +78,7 @@ def run(config: Path, directory: Path, style: logs.Format = logs.Format.AUTO, we
         return _refuse(str(error), EXIT_CANNOT_RUN)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            return runner.run(Daemon(config, owned, log, web).run(loaded))
+            return runner.run(Daemon(config, owned, log, options).run(loaded))
     finally:
         history.close()
 
@@ -108,12 +120,12 @@ class Daemon:
     """One run of the daemon on one event loop."""
 
     def __init__(
-        self, config: Path, owned: rundir.RuntimeDirectory, log: FilteringBoundLogger, web: Address | None
+        self, config: Path, owned: rundir.RuntimeDirectory, log: FilteringBoundLogger, options: Options
     ) -> None:
         self._config = config
         self._owned = owned
         self._log = log
-        self._web = web
+        self._options = options
         self._reading_since: Instant = 0
         self._reload_took: Duration | None = None
         self._started_ns = time.time_ns()
@@ -140,7 +152,7 @@ class Daemon:
             )
             loop.set_exception_handler(lambda _, context: self._on_defect(commands, context))
             control = ControlServer(self._owned.socket, commands.answer, self._log)
-            web = None if self._web is None else WebServer(self._web, commands.status, self._log)
+            web = None if self._options.web is None else WebServer(self._options.web, commands.status, self._log)
             try:
                 kernel.start()
                 await control.start()
@@ -151,6 +163,8 @@ class Daemon:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._stop)
             loop.add_signal_handler(signal.SIGHUP, self._reload_by_signal)
+            if self._options.dumps is not None:
+                self._dump_on_signals(loop, self._options.dumps)
             runtime.configure(loaded.config, _GONE)
             commands.restore()
             self._log.info("started", version=__version__, config=str(self._config), pid=os.getpid())
@@ -195,6 +209,26 @@ class Daemon:
         if not self._has_recorded_defect:
             self._has_recorded_defect = True
             self._run_beside(commands.record())
+
+    def _dump_on_signals(self, loop: asyncio.AbstractEventLoop, directory: Path) -> None:
+        """Keepalived's signals."""
+        engine, wall = self._runtime.engine, self._wall
+        texts: dict[int, tuple[str, Callable[[], str]]] = {
+            signal.SIGUSR1: ("keepalived.data", lambda: dumps.data(engine, wall)),
+            signal.SIGUSR2: ("keepalived.stats", lambda: dumps.stats(engine)),
+            signal.SIGRTMIN + 2: ("keepalived.json", lambda: dumps.as_json(engine, wall)),
+        }
+        for number, (name, text) in texts.items():
+            loop.add_signal_handler(number, self._dump, directory / name, text)
+
+    def _dump(self, path: Path, text: Callable[[], str]) -> None:
+        try:
+            dumps.write(path, text())
+        except OSError as error:
+            self._log.warning("dump not written", path=str(path), error=error.strerror)
+
+    def _wall(self, at: Instant) -> int:
+        return time.time_ns() + at - self._runtime.now()
 
     # --- reload ---
 

@@ -367,8 +367,14 @@ class Engine:
             case StateChanged():
                 self._note(record, effect, now)
             case _:
-                record.counters["sent"] += isinstance(effect, SendAdvertisement)
+                self._count_sent(record, effect)
         return [RouterAction(record.router, effect)]
+
+    def _count_sent(self, record: Record, effect: Effect) -> None:
+        if isinstance(effect, SendAdvertisement):
+            record.counters["sent"] += 1
+            p = record.parameters
+            record.counters["sent_priority_0"] += p is not None and effect.message == p.resignation
 
     def _as_found(self, things: tuple[Held, ...]) -> tuple[Held, ...]:
         """And what stands in the kernel with another prefix: a predecessor's, whoever that was."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from vrrpd.packet import DropReason
+
 Json: TypeAlias = dict[str, Any]
 Labels: TypeAlias = dict[str, object]
 Sample: TypeAlias = tuple[Labels, float | int | None]
@@ -14,7 +16,7 @@ Sample: TypeAlias = tuple[Labels, float | int | None]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 STATES = ("INITIALIZE", "BACKUP", "MASTER", "RESIGNING", "FAULT")
-_NOT_DROPS = frozenset({"received", "received_priority_0", "sent", "send_failed", "addresses_lost"})
+_DROPS = frozenset(DropReason)
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
@@ -87,7 +89,7 @@ def _transitions(status: Json) -> Iterator[Sample]:
 def _dropped(status: Json) -> Iterator[Sample]:
     for router in status["virtual_routers"]:
         for reason, count in router["counters"].items():
-            if reason not in _NOT_DROPS:
+            if reason in _DROPS:
                 yield {"router": router["name"], "reason": reason}, count
 
 
