@@ -38,20 +38,21 @@ def _dispatch(words: list[str]) -> int:
         from vrrpd.lab.entry import main as lab
 
         return lab(words[1:])
-    options = _parser().parse_args(words)
+    options = parser().parse_args(words)
     code: int = options.run(options)
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def parser() -> argparse.ArgumentParser:
+    """The command line: also what completion and the manual page are made from."""
+    made = _Parser(
         prog="vrrpd",
         description="A VRRP daemon that reads keepalived.conf, hands over without an outage and says why.",
         epilog="See https://www.rfc-editor.org/rfc/rfc5798 for VRRP, docs/ for everything else.",
     )
-    parser.add_argument("--version", action="store_true", help="print the version and exit")
-    parser.set_defaults(run=_version_or_help(parser))
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    made.add_argument("--version", action="store_true", help="print the version and exit")
+    made.set_defaults(run=_version_or_help(made))
+    commands = made.add_subparsers(title="commands", metavar="COMMAND")
 
     run = commands.add_parser("run", help="the daemon, in the foreground")
     _add_file(run)
@@ -91,12 +92,20 @@ def _parser() -> argparse.ArgumentParser:
     sniff.add_argument("--pcap", type=Path, metavar="FILE", help="write them there too, without passwords")
     sniff.set_defaults(run=_sniff)
 
+    completion = commands.add_parser("completion", help="print what a shell needs to complete vrrpd's commands")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
+    completion.set_defaults(run=_completion)
+
+    manual = commands.add_parser("manual", help="print a manual page: vrrpd(8) or vrrpd.conf(5)")
+    manual.add_argument("section", choices=("8", "5"))
+    manual.set_defaults(run=_manual)
+
     release = commands.add_parser("release", help="give up what a daemon that was killed has left in the kernel")
     _add_directory(release)
     release.set_defaults(run=_release)
 
     commands.add_parser("lab", help="two nodes, HAProxy and a client on this machine: failover to watch")
-    return parser
+    return made
 
 
 def _add_asking(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -208,6 +217,21 @@ def _check(options: argparse.Namespace) -> int:
     if not options.json and (options.offline or more):
         print("not looked for: this node's interfaces, users and scripts")
     return check.exit_code(found, strict=options.strict)
+
+
+def _completion(options: argparse.Namespace) -> int:
+    from vrrpd import completion
+
+    found = [completion.command(*one) for one in completion.subcommands(parser())]
+    print(completion.SHELLS[options.shell](found), end="")
+    return EXIT_OK
+
+
+def _manual(options: argparse.Namespace) -> int:
+    from vrrpd.manual import PAGES
+
+    print("\n".join(PAGES[options.section]()))
+    return EXIT_OK
 
 
 def _sniff(options: argparse.Namespace) -> int:

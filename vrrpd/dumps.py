@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from vrrpd.check import describe
+from vrrpd.description import address_line
 from vrrpd.engine import Engine
 from vrrpd.model import SECOND, AuthenticationType, Instant, TrackerKind, VirtualAddress
 from vrrpd.packet import DropReason
@@ -142,7 +142,7 @@ def _addresses(title: str, addresses: tuple[VirtualAddress, ...], *, held: bool)
 
 
 def _described(addresses: tuple[VirtualAddress, ...], *, held: bool) -> list[str]:
-    return [describe(address) + (" set" if held else "") for address in addresses]
+    return [address_line(address) + (" set" if held else "") for address in addresses]
 
 
 def _tracked(record: Record) -> list[str]:
