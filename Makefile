@@ -10,7 +10,7 @@ SECONDS ?= 60
 # Tests mostly wait for what happens in real time; more at once than this and some of it comes late on two cores.
 WORKERS ?= 4
 
-.PHONY: help demo test check bench fuzz mutants setup clean programs-demo programs-test
+.PHONY: help demo test check bench fuzz mutants explore setup clean programs-demo programs-test
 .NOTPARALLEL:
 
 help: ## say what there is to make
@@ -41,6 +41,9 @@ fuzz: $(FUZZING)/made ## vary what comes from outside, SECONDS=60 for each targe
 
 mutants: $(DEVELOPMENT)/made ## change the core in one place at a time and see whether a test notices; takes minutes
 	$(TOOL)/python -m tests.mutants
+
+explore: $(DEVELOPMENT)/made ## every order of what can happen to two or three nodes; takes long, and says how many states there are
+	$(TOOL)/python -m tests.explore
 
 setup: $(RUNTIME)/made $(DEVELOPMENT)/made ## install what is missing and make both environments, and no more
 

@@ -27,6 +27,7 @@ from vrrpd.actions import (
 )
 from vrrpd.addresses import AddressBook
 from vrrpd.agenda import Agenda
+from vrrpd.ears import Ears
 from vrrpd.engine import Engine
 from vrrpd.fsm import EARLY_TAKEOVER_PROBATION
 from vrrpd.model import (
@@ -381,6 +382,8 @@ class Machine:
         )
         engine.config = self._config if daemon.wanted else Config()
         engine.records = {record.identity: record}
+        engine._ears = Ears()
+        engine._ears.add(record.identity)
         engine.surroundings.interfaces[DEVICE] = self._interfaces[node.linked, node.held]
         if self._setting.scripts:
             last = _BAD if daemon.check is CheckState.FAILING else _GOOD

@@ -122,7 +122,13 @@ def _is_unreachable(node: ast.AST) -> bool:
             return False
 
 
-def _replacements(node: ast.AST, bound: set[str]) -> Iterator[ast.AST]:  # noqa: C901, PLR0912 - an arm a kind
+def _replacements(node: ast.AST, bound: set[str]) -> Iterator[ast.AST]:
+    yield from _of_operators(node)
+    yield from _of_constants(node)
+    yield from _of_statements(node, bound)
+
+
+def _of_operators(node: ast.AST) -> Iterator[ast.AST]:
     match node:
         case ast.Compare(left=left, ops=ops, comparators=right):
             for at, op in enumerate(ops):
@@ -138,6 +144,14 @@ def _replacements(node: ast.AST, bound: set[str]) -> Iterator[ast.AST]:  # noqa:
             yield from (left, right)
         case ast.BinOp(left=left, op=op, right=right):
             yield ast.BinOp(left, _ARITHMETIC[type(op)](), right)
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            yield ast.IfExp(test, orelse, body)
+        case _:
+            pass
+
+
+def _of_constants(node: ast.AST) -> Iterator[ast.AST]:
+    match node:
         case ast.Constant(value=bool() as value):
             yield ast.Constant(not value)
         case ast.Constant(value=int() as value):
@@ -148,8 +162,12 @@ def _replacements(node: ast.AST, bound: set[str]) -> Iterator[ast.AST]:  # noqa:
             yield ast.Constant(value + b"?")
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name in _FUNCTIONS:
             yield ast.Call(ast.Name(_FUNCTIONS[name], ast.Load()), args, keywords)
-        case ast.IfExp(test=test, body=body, orelse=orelse):
-            yield ast.IfExp(test, orelse, body)
+        case _:
+            pass
+
+
+def _of_statements(node: ast.AST, bound: set[str]) -> Iterator[ast.AST]:
+    match node:
         case ast.Expr(value=ast.Call()) | ast.AugAssign() | ast.Delete() | ast.Raise():
             yield ast.Pass()
         case ast.Assign(targets=[ast.Attribute() | ast.Subscript(), *_]):

@@ -177,9 +177,11 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help="how many seeds to try each on")
     parser.add_argument("--jobs", type=int, default=2, metavar="J", help="processes")
     parser.add_argument("--only", metavar="NAME", help="this fault, in this process")
+    parser.add_argument("--shrink", action="store_true", help="with --only: the shortest scenario that shows it")
     options = parser.parse_args()
     if options.only is not None:
-        return hunt(next(plant for plant in PLANTS if plant.name == options.only), options.seeds)
+        plant = next(plant for plant in PLANTS if plant.name == options.only)
+        return hunt(plant, options.seeds, shrinks=options.shrink)
     with ThreadPoolExecutor(options.jobs) as pool:
         lines = list(pool.map(lambda plant: _in_a_process(plant, options.seeds), PLANTS))
     print("| fault | found by | after so many seeds |")
@@ -192,16 +194,19 @@ def main() -> int:
     return int(missed > 0)
 
 
-def hunt(plant: Plant, seeds: int) -> int:
+def hunt(plant: Plant, seeds: int, *, shrinks: bool = False) -> int:
     """Plant it here, then try seeds until it is found."""
     sys.meta_path.insert(0, _Finder(plant))
     # Imported now: the fault is in them.
     from .schedules import scenario  # noqa: PLC0415
+    from .shrink import Shrinker, describe  # noqa: PLC0415
     from .trial import trial  # noqa: PLC0415
 
     for seed in range(seeds):
         violation = trial(scenario(seed)).violation
         if violation is not None:
+            if shrinks:
+                print(describe(Shrinker(scenario(seed), violation.checker).run()))
             print(f"{FOUND} {violation.checker}|{seed + 1}")
             return 0
     print(f"{seeds} seeds")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from vrrpd.model import MILLISECOND, SECOND
 from vrrpd.simulate.plan import Cut, Fault, Noise, Scenario
 
+from .calm import Violation
 from .trial import trial
 
 TRIALS_MAX = 300
@@ -16,9 +17,12 @@ TRIALS_MAX = 300
 class Shrinker:
     """Tries smaller scenarios, at most so many, and keeps those that fail in the same checker."""
 
-    def __init__(self, scenario: Scenario, checker: str) -> None:
+    def __init__(
+        self, scenario: Scenario, checker: str, judge: Callable[[Scenario], Violation | None] | None = None
+    ) -> None:
         self.best = scenario
         self._checker = checker
+        self._judge = judge or _judged
         self._left = TRIALS_MAX
 
     def run(self) -> Scenario:
@@ -44,11 +48,15 @@ class Shrinker:
         if self._left <= 0 or not smaller.nodes:
             return False
         self._left -= 1
-        violation = trial(smaller).violation
+        violation = self._judge(smaller)
         if violation is None or violation.checker != self._checker:
             return False
         self.best = replace(smaller, lasts=violation.at + MILLISECOND)
         return True
+
+
+def _judged(scenario: Scenario) -> Violation | None:
+    return trial(scenario).violation
 
 
 def without(scenario: Scenario, name: str) -> Scenario:
