@@ -20,6 +20,7 @@ from sample import HAPROXY, MAC, OURS, START, STOP, THEIRS, guide
 from vrrpd.channels import Channel, Outgoing
 from vrrpd.ledger import Ledger
 from vrrpd.model import (
+    Answer,
     Config,
     Family,
     Held,
@@ -28,12 +29,15 @@ from vrrpd.model import (
     IPInterface,
     Script,
     ScriptResult,
+    TrackedFile,
+    TrackedHAProxy,
+    TrackedProcess,
     Undo,
     VirtualAddress,
     VirtualRouter,
     Way,
 )
-from vrrpd.ports import Announcement, Change, Openings
+from vrrpd.ports import Announcement, Change, Openings, Watchers
 from vrrpd.runtime import Runtime
 
 R = TypeVar("R")
@@ -257,6 +261,61 @@ class MemoryScripts:
         """Nothing runs on."""
 
 
+class MemoryHAProxies:
+    """HAProxy on this node, if it runs."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def ask(self, haproxy: TrackedHAProxy, done: Callable[[Answer], None]) -> None:
+        problem = "" if self._node.haproxy else f"there is no socket {haproxy.socket}"
+        self._node.lan.loop.call_later(0.003, done, Answer(3_000_000, problem))
+
+    def stop(self) -> None:
+        """Nothing is asked any more."""
+
+
+class MemoryFiles:
+    """Numbers by path; what is not there is 0."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._watched: tuple[TrackedFile, ...] = ()
+
+    def watch(self, files: Sequence[TrackedFile]) -> None:
+        self._watched = tuple(files)
+        for file in files:
+            self._node.runtime.on_value(file, self._node.numbers.get(file.path, 0))
+
+    def write(self, path: str, number: int) -> None:
+        self._node.numbers[path] = number
+        for file in self._watched:
+            if file.path == path:
+                self._node.runtime.on_value(file, number)
+
+    def close(self) -> None:
+        self._watched = ()
+
+
+class MemoryProcesses:
+    """Every process runs that HAProxy is."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._watched: tuple[TrackedProcess, ...] = ()
+
+    def watch(self, processes: Sequence[TrackedProcess]) -> None:
+        self._watched = tuple(processes)
+        self.count()
+
+    def count(self) -> None:
+        for process in self._watched:
+            self._node.runtime.on_count(process, int(self._node.haproxy))
+
+    def close(self) -> None:
+        self._watched = ()
+
+
 class Node:
     """One machine, and the daemon on it when it runs."""
 
@@ -265,6 +324,7 @@ class Node:
         self.mac = MAC[:5] + host.packed[3:]
         self.haproxy = self.linked = True
         self.running = self.idle = self.stopping = False
+        self.numbers: dict[str, int] = {}
         self.ledger = directory / f"{name}.json"
         self.worker = Worker()
         self.kernel = MemoryKernel(self)
@@ -277,7 +337,9 @@ class Node:
         self.runtime = Runtime(loop, self._logger())
         self.network = MemoryNetwork(self)
         ledger = Ledger(self.ledger, self.runtime.masters)
-        self.runtime.connect(self.network, self.kernel, MemoryScripts(self), ledger, self.worker)
+        self.files, self.processes = MemoryFiles(self), MemoryProcesses(self)
+        watchers = Watchers(MemoryScripts(self), MemoryHAProxies(self), self.files, self.processes)
+        self.runtime.connect(self.network, self.kernel, watchers, ledger, self.worker)
         self.runtime.on_idle = self._on_idle
         self.runtime.on_interface("eth0", self.kernel.shown())
         self.runtime.configure(self.config, START)

@@ -26,13 +26,17 @@ from vrrpd.config.diagnostics import Diagnostic, Severity
 from vrrpd.config.load import Loaded, load
 from vrrpd.control import ControlServer, Json
 from vrrpd.history import History
+from vrrpd.linux.files import InotifyFiles
+from vrrpd.linux.haproxy import SocketHAProxies
 from vrrpd.linux.loop import new_loop
 from vrrpd.linux.netlink import NetlinkKernel
 from vrrpd.linux.node import ThisNode
+from vrrpd.linux.processes import ProcProcesses
 from vrrpd.linux.release import release
 from vrrpd.linux.scripts import PosixScripts
 from vrrpd.linux.sockets import RawNetwork
 from vrrpd.model import MILLISECOND, Duration, Instant
+from vrrpd.ports import Watchers
 from vrrpd.runtime import Runtime
 from vrrpd.states import Reason, Why
 from vrrpd.web import Address, WebServer
@@ -142,9 +146,14 @@ class Daemon:
         with ThreadPoolExecutor(1, "kernel", initializer=_go_realtime) as executor:
             network = RawNetwork(loop, runtime.on_datagrams, runtime.on_announcement, self._log)
             kernel = NetlinkKernel(loop, runtime.on_interface, runtime.on_lost, self._log)
-            scripts = PosixScripts(loop)
+            watchers = Watchers(
+                scripts=PosixScripts(loop),
+                haproxies=SocketHAProxies(loop),
+                files=InotifyFiles(loop, runtime.on_value, self._log),
+                processes=ProcProcesses(loop, runtime.on_count, self._log),
+            )
             book = ledger.Ledger(self._owned.ledger, runtime.masters)
-            runtime.connect(network, kernel, scripts, book, executor)
+            runtime.connect(network, kernel, watchers, book, executor)
             runtime.on_idle = self._on_idle
             owned = self._owned
             commands = Commands(
@@ -174,7 +183,7 @@ class Daemon:
             await self._stopped.wait()
             for task in housekeeping:
                 task.cancel()
-            scripts.stop()
+            watchers.stop()
             network.close()
             kernel.close()
             await control.close()

@@ -11,7 +11,20 @@ from typing import Protocol, TypeAlias
 
 from vrrpd.channels import Channel, Outgoing
 from vrrpd.frames import Datagram
-from vrrpd.model import Duration, Family, Held, IPAddress, Script, ScriptResult, Undo
+from vrrpd.model import (
+    Answer,
+    Config,
+    Duration,
+    Family,
+    Held,
+    IPAddress,
+    Script,
+    ScriptResult,
+    TrackedFile,
+    TrackedHAProxy,
+    TrackedProcess,
+    Undo,
+)
 
 Packet: TypeAlias = bytes | Datagram
 """What a raw socket gives: of IPv4 the whole packet, of IPv6, where there is no header to be had, what it tells."""
@@ -110,3 +123,58 @@ class Scripts(Protocol):
 
     def stop(self) -> None:
         """End what runs, whole process groups, and forget it."""
+
+
+class HAProxies(Protocol):
+    """Asks HAProxy how it is."""
+
+    def ask(self, haproxy: TrackedHAProxy, done: Callable[[Answer], None]) -> None:
+        """Ask; `done` is called exactly once, unless `stop` comes first."""
+
+    def stop(self) -> None:
+        """Ask no more."""
+
+
+class Files(Protocol):
+    """Numbers in files. Built with `on_value(file, number)`."""
+
+    def watch(self, files: Sequence[TrackedFile]) -> None:
+        """Watch exactly these: the number of each is told at once, and whenever it changes.
+
+        `initial` is written to a file that is not there; to one that is, only the first time.
+        """
+
+    def close(self) -> None:
+        """Watch nothing."""
+
+
+class Processes(Protocol):
+    """How many processes of a kind run. Built with `on_count(process, count)`."""
+
+    def watch(self, processes: Sequence[TrackedProcess]) -> None:
+        """Count exactly these: told at once, when one ends, and within a second of a start."""
+
+    def close(self) -> None:
+        """Count nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watchers:
+    """All that looks at what runs on this node."""
+
+    scripts: Scripts
+    haproxies: HAProxies
+    files: Files
+    processes: Processes
+
+    def watch(self, config: Config) -> None:
+        """What is seen and need not be asked."""
+        self.files.watch(config.files)
+        self.processes.watch(config.processes)
+
+    def stop(self) -> None:
+        """Look no more."""
+        self.scripts.stop()
+        self.haproxies.stop()
+        self.files.close()
+        self.processes.close()

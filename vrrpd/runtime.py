@@ -29,10 +29,12 @@ from vrrpd.actions import (
     Event,
     Failover,
     FaultsChanged,
+    FileRead,
     GroupChanged,
     Halt,
     InterfaceChanged,
     NodeAction,
+    ProcessesCounted,
     RouterAction,
     RunCheck,
     SendFailed,
@@ -58,11 +60,13 @@ from vrrpd.model import (
     Instant,
     Interface,
     Script,
+    TrackedFile,
     TrackedHAProxy,
+    TrackedProcess,
     VirtualRouter,
 )
 from vrrpd.openings import openings
-from vrrpd.ports import Announcement, Kernel, Network, Packet, Scripts
+from vrrpd.ports import Announcement, Kernel, Network, Packet, Watchers
 from vrrpd.record import Recorder
 from vrrpd.records import Record
 from vrrpd.states import (
@@ -122,12 +126,12 @@ class Runtime:
         self._voices: dict[Identity, Voice] = {}
         self._network: Network
         self._kernel: Kernel
-        self._scripts: Scripts
+        self._watchers: Watchers
         self._queue: KernelQueue
 
-    def connect(self, network: Network, kernel: Kernel, scripts: Scripts, ledger: Ledger, executor: Executor) -> None:
+    def connect(self, network: Network, kernel: Kernel, watchers: Watchers, ledger: Ledger, executor: Executor) -> None:
         """Give it its edges."""
-        self._network, self._kernel, self._scripts = network, kernel, scripts
+        self._network, self._kernel, self._watchers = network, kernel, watchers
         self._queue = KernelQueue(
             self._loop, executor, kernel, ledger, self._log, self._on_results, self._on_followup, self._settle
         )
@@ -148,6 +152,7 @@ class Runtime:
         moving = [thing for router in config.routers for thing in router.held]
         self._kernel.prepare([*(thing.bare for thing in static), *moving])
         self._turn(ConfigChanged(config, why))
+        self._watchers.watch(config)
         self._listen()
 
     def stop(self, why: Why) -> None:
@@ -185,6 +190,14 @@ class Runtime:
     def on_lost(self, things: Sequence[Held]) -> None:
         """Somebody has removed these routes and rules."""
         self._turn(ThingsLost(tuple(things)))
+
+    def on_value(self, file: TrackedFile, value: int) -> None:
+        """A tracked file has this number in it."""
+        self._turn(FileRead(file, value))
+
+    def on_count(self, process: TrackedProcess, count: int) -> None:
+        """So many of these processes run."""
+        self._turn(ProcessesCounted(process, count))
 
     def on_datagrams(self, device: str, packets: Sequence[Packet]) -> None:
         """All that waited in a socket, before any timer has its say."""
@@ -295,9 +308,9 @@ class Runtime:
     def _ask(self, asked: Asked) -> None:
         match asked:
             case Script():
-                self._scripts.run(asked, partial(self._on_check_finished, asked))
+                self._watchers.scripts.run(asked, partial(self._on_check_finished, asked))
             case TrackedHAProxy():
-                raise NotImplementedError
+                self._watchers.haproxies.ask(asked, partial(self._on_check_finished, asked))
             case _:
                 assert_never(asked)
 
