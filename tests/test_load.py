@@ -99,6 +99,12 @@ def test_nothing_in_a_file_can_steer_the_terminal(tmp_path: Path) -> None:
         assert f"{found}{found.text}".isprintable()
 
 
+def test_nor_can_a_hint_that_names_something_of_it(tmp_path: Path) -> None:
+    text = 'vrrp_script \u2028hk {\n script "killall -0 haproxy"\n}\n'
+    loaded = load(written(tmp_path / "x.conf", text.encode()), Offline())
+    assert all(f"{found}".isprintable() for found in loaded.diagnostics)
+
+
 def test_a_long_line_is_shown_in_part(tmp_path: Path) -> None:
     loaded = load(written(tmp_path / "x.conf", b"nonsense " + b"x" * 5_000), Offline())
     assert loaded.diagnostics[1].code == "unknown-keyword"

@@ -117,5 +117,7 @@ class Findings:
 
     def _add(self, severity: Severity, at: Place, code: str, message: str, hint: str) -> None:
         if self.has_room(severity):
-            self._found.append(Diagnostic(severity, code, at.file, at.line, at.column, printable(message), hint))
+            self._found.append(
+                Diagnostic(severity, code, at.file, at.line, at.column, printable(message), printable(hint))
+            )
         self._counts[severity] += 1

@@ -225,6 +225,11 @@ def _cpus(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
     draft.process = replace(draft.process, cpus=tuple(cpu for cpu in found if cpu is not None))
 
 
+def _elsewhere(draft: GlobalsDraft, line: Statement, to: Reading) -> None:
+    """The language has read it already."""
+    del draft, line, to
+
+
 _ZERO = frozenset({"0", "0.0"})
 
 _VRRP: dict[str, Keyword[GlobalsDraft]] = {
@@ -285,7 +290,20 @@ _RUNNING: dict[str, Keyword[GlobalsDraft]] = {
     "vrrp_cpu_affinity": value(4, _cpus, most=None),
 }
 
+_LANGUAGE: dict[str, Keyword[GlobalsDraft]] = {
+    "random_seed": value(4, _elsewhere, note="of ${_RANDOM}"),
+    "include_check": value(4, _elsewhere, most=None, least=0, note="what is wrong with an include"),
+}
+
 GLOBALS: Block[GlobalsDraft] = Block(
     "global_defs",
-    {"router_id": shown(1, _router_id, least=0), **_VRRP, **_SCRIPTS, **_MAIL, **_RUNNING, **IN_GLOBAL_DEFS},
+    {
+        "router_id": shown(1, _router_id, least=0),
+        **_VRRP,
+        **_SCRIPTS,
+        **_MAIL,
+        **_RUNNING,
+        **_LANGUAGE,
+        **IN_GLOBAL_DEFS,
+    },
 )
