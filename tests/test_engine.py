@@ -32,7 +32,7 @@ from vrrpd.actions import (
     TimePassed,
 )
 from vrrpd.fsm import deadline
-from vrrpd.model import Config, Family, Identity, InitialState, VirtualAddress
+from vrrpd.model import Config, Family, Identity, InitialState, Script, Tracker, VirtualAddress
 from vrrpd.records import FaultKind
 from vrrpd.states import AddAddresses, AnnounceAddresses, Master, RemoveAddresses
 
@@ -534,3 +534,13 @@ def test_an_address_that_the_kernel_refused_is_not_in_later_announcements() -> N
     node.run(9 * S)
     _, second = node.effects(AnnounceAddresses)[-1]
     assert [frame.address for frame in second.frames] == [VIP.ip]
+
+
+def test_who_starts_with_a_failing_check_does_not_leave_the_address_to_its_killed_predecessor() -> None:
+    fatal = Script("fatal", ("/bin/false",))
+    node = Node(scripts=(fatal,))
+    node.tell(InterfaceChanged("eth0", interface("10.230.137.1/24", str(VIP.interface))))
+    actions = node.configure(router(trackers=(Tracker("fatal", 0),)), scripts=(fatal,))
+    assert (removed(actions), node.state()) == ([VIP], "Initialize")
+    owner = router(name="R2", vrid=51, priority=255, trackers=(Tracker("fatal", 0),))
+    assert removed(node.configure(owner, scripts=(fatal,))) == []

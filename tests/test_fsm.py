@@ -973,6 +973,14 @@ def test_a_backup_that_recovers_while_the_master_asks_takes_over_without_the_wai
     assert (deadline(state) or 0) <= T + S
 
 
+def test_an_announcement_that_no_heir_can_have_made_yet_is_a_losers() -> None:
+    """The shortest Skew_Time of version 2, an owner's, is 1/256 s: 3.90625 ms after our 0."""
+    early = AddressAnnounced("02:00:00:00:00:02", T + 3_906_249)
+    assert step(params(), resigning(), early, T + 4 * MS) == (resigning(), ())
+    state, _ = step(params(), resigning(), AddressAnnounced("02:00:00:00:00:02", T + 3_906_250), T + 4 * MS)
+    assert isinstance(state, Initialize)
+
+
 def test_an_announcement_older_than_the_resignation_is_not_the_heirs() -> None:
     """It waited in the socket while another router lost to us."""
     state, effects = step(params(), resigning(), AddressAnnounced("02:00:00:00:00:02", T - 30 * MS), T + MS)

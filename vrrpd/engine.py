@@ -703,14 +703,21 @@ class Engine:
             else:
                 record.successor = router
                 record.wanted, record.leaving = False, record.leaving or why
-        for router in wanted.values():
-            self._enter(router, now, Voice())
+        entered = [self._enter(router, now, Voice()) for router in wanted.values()]
         self._examine_groups()
         actions = self._install(now)
         for record in list(self.records.values()):
             actions += self._refresh(record, now) if record.wanted else self._reconcile(record, now)
+        for record in entered:
+            actions += self._sweep(record, now)
         self._forget_checks()
         return actions
+
+    def _sweep(self, record: Record, now: Instant) -> Actions:
+        """Departure (keepalived's): who may not run yet does not leave its addresses to a predecessor either."""
+        if record.router.is_owner or not isinstance(record.state, Initialize):
+            return []
+        return self._own(record, RemoveAddresses(record.router.let_go), now)
 
     def _examine_groups(self) -> None:
         """Before any member moves, all know what the others suffer from."""

@@ -12,7 +12,18 @@ from typing import assert_never
 
 from vrrpd import packet
 from vrrpd.grid import next_on_grid
-from vrrpd.model import MILLISECOND, SECOND, Duration, Family, Held, InitialState, Instant, IPAddress, Version
+from vrrpd.model import (
+    MILLISECOND,
+    OWNER_PRIORITY,
+    SECOND,
+    Duration,
+    Family,
+    Held,
+    InitialState,
+    Instant,
+    IPAddress,
+    Version,
+)
 from vrrpd.states import (
     AddAddresses,
     AddressAnnounced,
@@ -485,7 +496,9 @@ def _resigning(p: Parameters, state: Resigning, event: Event, now: Instant) -> t
         case AdvertisementReceived():
             return _resigning_hears(p, state, event, now)
         case AddressAnnounced(mac, at):
-            if at < state.resigned_at:
+            # Nobody's Skew_Time is shorter: an earlier one is of a Master that has not heard our 0 yet, and may lose.
+            shortest = skew_time(p.router.version, OWNER_PRIORITY, p.router.advertisement_interval)
+            if at < state.resigned_at + (shortest if state.heir_at is None else 0):
                 return state, ()
             return _hand_over(p, replace(state, heir_at=at), str(state.heir or mac), now)
         case Resign(why, then):
