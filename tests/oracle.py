@@ -12,8 +12,8 @@ from typing import Any
 
 from vrrpd.config.diagnostics import Diagnostic, Severity
 from vrrpd.config.keywords import build
+from vrrpd.config.language import parse
 from vrrpd.config.node import Offline
-from vrrpd.config.syntax import parse
 from vrrpd.description import address_line
 from vrrpd.model import (
     NO_AUTHENTICATION,

@@ -8,7 +8,7 @@ import oracle
 
 from vrrpd.config.diagnostics import Diagnostic, Severity
 from vrrpd.config.keywords import Built, build
-from vrrpd.config.syntax import parse
+from vrrpd.config.language import parse
 from vrrpd.model import Config, VirtualRouter
 
 _ELSEWHERE = frozenset({"not-yet", "unused-script", "unused-tracker"})

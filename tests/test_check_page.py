@@ -10,10 +10,10 @@ import pytest
 
 from vrrpd.config.compare import ADVICE, WARNINGS
 from vrrpd.config.keywords import build
+from vrrpd.config.language import parse
 from vrrpd.config.lint import RULES, Subject, lint
 from vrrpd.config.node import Offline
 from vrrpd.config.places import Places
-from vrrpd.config.syntax import parse
 from vrrpd.model import IPInterface, User
 
 PAGE = (Path(__file__).parents[1] / "docs" / "check.md").read_text(encoding="utf-8")

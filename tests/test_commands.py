@@ -6,8 +6,8 @@ import pytest
 
 from vrrpd.config.commands import ScriptPolicy, finish_command, read_command
 from vrrpd.config.diagnostics import Diagnostic, Severity
+from vrrpd.config.language import parse
 from vrrpd.config.node import Offline
-from vrrpd.config.syntax import parse
 from vrrpd.config.table import Reading
 from vrrpd.model import Command, User
 

@@ -11,8 +11,8 @@ from keywords import DOCUMENT, document
 
 from vrrpd.config.diagnostics import Diagnostic, Severity
 from vrrpd.config.keywords import BLOCKS, Built, build
+from vrrpd.config.language import parse
 from vrrpd.config.node import Offline
-from vrrpd.config.syntax import parse
 from vrrpd.model import (
     SECOND,
     Announcing,

@@ -8,10 +8,10 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_interface
 import pytest
 
 from vrrpd.config.diagnostics import Diagnostic, Severity
+from vrrpd.config.language import parse
 from vrrpd.config.lint import Subject, lint
 from vrrpd.config.node import Offline
 from vrrpd.config.places import Places
-from vrrpd.config.syntax import parse
 from vrrpd.model import (
     SECOND,
     Config,

@@ -60,7 +60,6 @@ def test_a_missing_file_is_one_error_that_says_what_to_do(tmp_path: Path) -> Non
     ("data", "mode", "code"),
     [
         (GUIDE, 0o755, "executable"),
-        (b"a\nb \xff\n", 0o644, "not-utf-8"),
         (b"#" * ((64 << 20) + 1), 0o644, "too-long"),
     ],
 )
@@ -72,7 +71,7 @@ def test_what_is_no_configuration_is_one_error(tmp_path: Path, data: bytes, mode
 
 def test_a_directory_and_a_pipe_are_no_configuration_and_hold_nobody(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    for path, code in ((tmp_path, "unreadable"), (tmp_path / "pipe", "not-a-file"), ("a\0b", "unreadable")):
+    for path, code in ((tmp_path, "not-a-file"), (tmp_path / "pipe", "not-a-file"), ("a\0b", "unreadable")):
         assert [found.code for found in load(path, Offline()).diagnostics] == [code]
 
 
@@ -109,3 +108,38 @@ def test_a_long_line_is_shown_in_part(tmp_path: Path) -> None:
     loaded = load(written(tmp_path / "x.conf", b"nonsense " + b"x" * 5_000), Offline())
     assert loaded.diagnostics[1].code == "unknown-keyword"
     assert loaded.diagnostics[1].text == "nonsense " + "x" * 191 + "…"
+
+
+def test_text_that_is_not_utf_8_is_fine_in_a_comment_and_an_error_in_a_word(tmp_path: Path) -> None:
+    commented = load(written(tmp_path / "a.conf", b"# Stra\xdfe\n" + GUIDE), Offline())
+    assert commented.starts
+    first = commented.diagnostics[0]
+    assert (first.severity, first.code, first.line) == (Severity.ADVICE, "not-utf-8", 0)
+    named = load(written(tmp_path / "b.conf", GUIDE.replace(b"R1", b"R\xdf")), Offline())
+    assert [(found.line, found.code) for found in named.errors] == [(10, "not-utf-8")]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["$PW=geheim#12", "{auth_pass} $PW"],
+        ["$A=$B", "$B=geheim\\\\", "{auth_pass} ${A}"],
+        ["~LST(x, geheim, geheim2) {auth_pass} ${x} ${y}"],
+        ["$A= \\", "  {auth_pass} geheim#x \\", "  auth_type PASS", "$A"],
+        ["$PASSWORD = geheim", "{auth_pass} $PASSWORD"],
+    ],
+)
+def test_a_password_from_a_definition_is_not_shown_either(tmp_path: Path, lines: list[str]) -> None:
+    """Each of the files has something to complain about in the line that holds the password."""
+    inside = "\n".join(lines).replace("{auth_pass}", "auth_pass")
+    text = f"vrrp_instance V {{\ninterface eth0\nvirtual_router_id 1\nauthentication {{\n{inside}\n}}\n}}\n"
+    loaded = load(written(tmp_path / "x.conf", text.encode()), Offline())
+    assert loaded.diagnostics
+    assert "geheim" not in repr(loaded.diagnostics)
+
+
+def test_the_line_that_is_shown_is_that_of_the_file_that_is_included(tmp_path: Path) -> None:
+    written(tmp_path / "a.conf", b"include b.conf\n" + GUIDE)
+    written(tmp_path / "b.conf", b"# nothing\n  nonsense here\n")
+    found = next(found for found in load(tmp_path / "a.conf", Offline()).diagnostics if found.code == "unknown-keyword")
+    assert (found.file, found.line, found.column, found.text) == (str(tmp_path / "b.conf"), 2, 3, "  nonsense here")

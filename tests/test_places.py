@@ -4,8 +4,8 @@ from ipaddress import ip_address
 
 import pytest
 
+from vrrpd.config.language import parse
 from vrrpd.config.places import Places
-from vrrpd.config.syntax import parse
 
 PLACES = Places(
     parse(

@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="the daemon, in the foreground")
     _add_file(run)
+    _add_config_id(run)
     _add_directory(run)
     run.add_argument(
         "--log-format",
@@ -82,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="print JSON")
     check.add_argument("--strict", action="store_true", help="exit 2 on a warning or advice")
     check.add_argument("--offline", action="store_true", help="not on the node: do not look for interfaces and scripts")
+    _add_config_id(check)
     check.set_defaults(run=_check)
 
     _add_asking(commands)
@@ -164,6 +166,12 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--file", type=Path, metavar="FILE", help=f"default: {_file_words()}")
 
 
+def _add_config_id(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-i", "--config-id", metavar="ID", help="what @ID lines are compared with (default: this node's name)"
+    )
+
+
 def _add_directory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runtime-dir", type=Path, default=Path(_RUNTIME_DIRECTORY), metavar="DIR", help="default: %(default)s"
@@ -199,7 +207,7 @@ def _run(options: argparse.Namespace) -> int:
         web = parse_address(options.web) if options.web else None
     except AddressError as error:
         return _fail(str(error), EXIT_USAGE)
-    chosen = daemon.Options(logs.Format(options.log_format), web)
+    chosen = daemon.Options(logs.Format(options.log_format), web, config_id=options.config_id)
     return daemon.run(options.file or _default_file(), options.runtime_dir, chosen)
 
 
@@ -211,7 +219,8 @@ def _check(options: argparse.Namespace) -> int:
 
     first, *more = options.file or [_default_file()]
     node = Offline() if options.offline else ThisNode()
-    files = load_nodes([first, *more]) if more else (load(first, node),)
+    config_id = options.config_id
+    files = load_nodes([first, *more], config_id) if more else (load(first, node, config_id),)
     found = [diagnostic for file in files for diagnostic in file.diagnostics]
     sys.stdout.write(check.as_json(files) + "\n" if options.json else check.render(found))
     if not options.json and (options.offline or more):

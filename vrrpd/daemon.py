@@ -60,6 +60,8 @@ class Options:
     """Where metrics and the page are served, if anywhere."""
     dumps: Path | None = None
     """Where keepalived's dumps go on keepalived's signals, if anywhere."""
+    config_id: str | None = None
+    """What `@id` in the file is compared with; by default the first part of the node's name."""
 
 
 def run(config: Path, directory: Path, options: Options) -> int:
@@ -67,7 +69,7 @@ def run(config: Path, directory: Path, options: Options) -> int:
 
     Whatever keeps it from running is one line on standard error.
     """
-    loaded = load(config, ThisNode())
+    loaded = load(config, ThisNode(), options.config_id)
     _tell(loaded.diagnostics)
     if not loaded.starts:
         return _refuse(f"{config} has errors; nothing was started", EXIT_CONFIGURATION)
@@ -255,7 +257,9 @@ class Daemon:
     async def _load(self) -> Loaded:
         """Read the file, in a thread: advertisements go on meanwhile."""
         self._reading_since = self._runtime.now()
-        return await asyncio.get_running_loop().run_in_executor(None, load, self._config, ThisNode())
+        return await asyncio.get_running_loop().run_in_executor(
+            None, load, self._config, ThisNode(), self._options.config_id
+        )
 
     def _apply(self, loaded: Loaded) -> bool:
         """Run what was read; with an error in it nothing changes, and this is False."""

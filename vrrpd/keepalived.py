@@ -98,7 +98,7 @@ def _run(options: argparse.Namespace) -> int:
         return EXIT_FAILED
     try:
         dumps = Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - as keepalived
-        return daemon.run(options.use_file, rundir.DEFAULT, daemon.Options(dumps=dumps))
+        return daemon.run(options.use_file, rundir.DEFAULT, daemon.Options(dumps=dumps, config_id=options.config_id))
     finally:
         options.pid.unlink(missing_ok=True)
 

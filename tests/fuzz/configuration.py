@@ -12,11 +12,11 @@ from time import perf_counter
 from vrrpd.actions import CheckFinished, ConfigChanged, InterfaceChanged, RunCheck, TimePassed
 from vrrpd.config.diagnostics import Severity
 from vrrpd.config.keywords import BLOCKS, build
+from vrrpd.config.language import parse
 from vrrpd.config.lint import Subject as Linted
 from vrrpd.config.lint import lint
 from vrrpd.config.node import Offline
 from vrrpd.config.places import Places
-from vrrpd.config.syntax import parse
 from vrrpd.engine import Engine
 from vrrpd.model import SECOND, Config, Instant, Interface, ScriptResult
 from vrrpd.states import Reason, Why

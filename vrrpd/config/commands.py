@@ -74,7 +74,7 @@ def _words_after(words: Sequence[str], line: Statement) -> tuple[Word, ...]:
     """What follows the command, with its places: the line's words are split otherwise where single quotes are used."""
     texts = words[2:]
     places = line.values[len(line.values) - len(texts) :]
-    return tuple(replace(place, text=text) for place, text in zip(places, texts, strict=False))
+    return tuple(place._replace(text=text) for place, text in zip(places, texts, strict=False))
 
 
 def _refuse(at: Word | Statement, who: str, problem: str, to: Reading, *, is_check: bool, hint: str = "") -> None:

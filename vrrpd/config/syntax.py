@@ -1,46 +1,28 @@
-"""keepalived.conf's text as a tree of statements with their places. Knows no keyword.
+"""What a file is made of: words, statements, and how a line is taken apart. Knows no keyword.
 
 The rules are those of keepalived 2.2.7 as its running binary shows them: a statement is what stands before a
 newline, a `{` or a `}`; `#` and `!` start a comment, also in the middle of a word; only double quotes keep blanks,
 braces and comments together, and a double-quoted piece is a word of its own. Command lines have a second way of
-splitting, `command_words`, with single quotes and escapes.
-
-Three stages: `_statements` cuts the text up, `_refused` is where the language that needs more than one line
-(includes, definitions, conditions, sequences) stands in the way until it is read, `_Tree` nests what is left.
+splitting, `command_words`, with single quotes and escapes. `vrrpd.config.language` puts it together.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import NamedTuple
 
-from vrrpd.config.diagnostics import Diagnostic, Findings, Spot
-
-MAX_FILE_BYTES = 64 << 20
-MAX_LINE_CHARACTERS = 1 << 20
-MAX_STATEMENTS = 1_000_000
-MAX_DEPTH = 64
+from vrrpd.config.diagnostics import Findings
+from vrrpd.config.text import Piece, Text
 
 _LONGEST_SHOWN = 40
 
 BLANKS = " \t\r\f\v"
 """What separates words. A no-break space is part of its word, as in keepalived."""
 
-_TOKEN = re.compile(
-    rf"""(?P<blank>[{BLANKS}]+)
-       | (?P<word>[^{BLANKS}"{{}}!\#]+)
-       | "(?P<quoted>[^"\\]*(?:\\.[^"\\]*)*)"
-       | (?P<brace>[{{}}])
-       | (?P<comment>[!\#])
-       | (?P<unclosed>")""",
-    re.VERBOSE,
-)
 
-
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word without its quotes, and where it begins."""
 
     text: str
@@ -56,8 +38,7 @@ def quoted(word: Word) -> str:
     return f'"{shown}"'
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """A keyword's line: its words, and what stands in braces after it (None: no braces)."""
 
     words: tuple[Word, ...]
@@ -79,181 +60,140 @@ class Statement:
         return self.words[1:]
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """A file's statements and what was wrong with its form."""
+class End(StrEnum):
+    """What ended a statement."""
 
-    statements: tuple[Statement, ...]
-    diagnostics: tuple[Diagnostic, ...]
-
-
-def parse(text: str, file: str) -> Parsed:
-    """Read a text. Raises nothing, whatever the text."""
-    findings = Findings()
-    tree = _Tree(findings, file)
-    if text.startswith("\ufeff"):
-        findings.advice(
-            Spot(file, 1, 1),
-            "byte-order-mark",
-            "a byte order mark, skipped; keepalived takes it for part of the first word",
-        )
-        text = text[1:]
-    for count, (statement, end) in enumerate(_statements(text, file, findings)):
-        if count >= MAX_STATEMENTS:
-            findings.error(statement, "too-long", f"more than {MAX_STATEMENTS} statements; the rest is not read")
-            break
-        tree.add(statement, end, kept=not _refused(statement, end, findings))
-    return Parsed(tree.finish(), findings.all())
-
-
-class _End(StrEnum):
     LINE = "\n"
     OPEN = "{"
     CLOSE = "}"
 
 
-def _statements(text: str, file: str, findings: Findings) -> Iterator[tuple[Statement, _End]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if len(line) > MAX_LINE_CHARACTERS:
-            findings.error(Spot(file, number, 1), "too-long", f"a line of more than {MAX_LINE_CHARACTERS} characters")
-        else:
-            yield from _line(line, file, number, findings)
+_UNRESOLVED = r"\$\{[A-Za-z_][A-Za-z0-9_ ]*\}"
+"""Left as it is because nothing defines it; its braces are none of ours."""
+_TOKEN = re.compile(
+    rf"""(?P<blank>[{BLANKS}]+)
+       | (?P<word>(?:{_UNRESOLVED}|[^{BLANKS}"{{}}])+)
+       | "(?P<quoted>[^"\\]*(?:\\.[^"\\]*)*)"
+       | (?P<brace>[{{}}])
+       | (?P<unclosed>")""",
+    re.VERBOSE,
+)
+_PLAIN = re.compile(rf"[^{BLANKS}]+")
+_BEFORE_COMMENT = re.compile(r"""(?:[^"\\!#]++|\\[^!#]|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))*+""", re.DOTALL)
 
 
-def _line(line: str, file: str, number: int, findings: Findings) -> Iterator[tuple[Statement, _End]]:
-    """The statements of one line; one without words only where a brace ends it."""
+class Part(NamedTuple):
+    """A statement, what ended it, and the offset of what comes after it on its line."""
+
+    statement: Statement
+    end: End
+    rest: int
+
+
+def parts_of(line: Text, findings: Findings) -> Iterator[Part]:
+    """The statements of a line without comment; one without words only where a brace ends it."""
+    if len(line.pieces) == 1 and '"' not in line.text and "{" not in line.text and "}" not in line.text:
+        piece = line.pieces[0]
+        if words := _plain_words(line.text, piece):
+            yield Part(_statement(words, line, 0, len(line.text)), End.LINE, len(line.text))
+        return
+    yield from _quoted_and_braced(line, findings)
+
+
+def _plain_words(text: str, piece: Piece) -> list[Word]:
+    _, file, number, column, fixed = piece
+    return [
+        Word(match[0], file, number, column if fixed else column + match.start()) for match in _PLAIN.finditer(text)
+    ]
+
+
+def _quoted_and_braced(line: Text, findings: Findings) -> Iterator[Part]:
     words: list[Word] = []
     begin = stop = 0
-    for token in _TOKEN.finditer(line):
-        column = token.start() + 1
+    for token in _TOKEN.finditer(line.text):
         match token.lastgroup:
             case "word":
-                words.append(Word(token[0], file, number, column))
+                words.append(_word(token[0], line, token.start(), findings))
             case "quoted":
-                words.append(Word(token["quoted"].replace('\\"', '"'), file, number, column, quoted=True))
+                spot = line.at(token.start())
+                text = token["quoted"].replace('\\"', '"')
+                words.append(Word(text, spot.file, spot.line, spot.column, quoted=True))
             case "brace":
-                yield _statement(words, file, number, column, line[begin : token.start()]), _End(token[0])
+                yield Part(_statement(words, line, begin, token.start()), End(token[0]), token.end())
                 words, begin = [], token.end()
             case "unclosed":
                 findings.error(
-                    Spot(file, number, column), "unclosed-quote", 'a " without its second on this line', 'add the "'
+                    line.at(token.start()), "unclosed-quote", 'a " without its second on this line', 'add the "'
                 )
-                words = []
-                break
-            case "comment":
-                _comment_in_word(words, column, findings)
-                break
+                return
         stop = token.end()
     if words:
-        yield _statement(words, file, number, begin + 1, line[begin:stop]), _End.LINE
+        yield Part(_statement(words, line, begin, stop), End.LINE, stop)
 
 
-def _statement(words: list[Word], file: str, number: int, column: int, text: str) -> Statement:
-    return Statement(tuple(words), file, number, words[0].column if words else column, text)
+def _word(text: str, line: Text, offset: int, findings: Findings) -> Word:
+    spot = line.at(offset)
+    if "${" in text:
+        findings.error(
+            spot,
+            "undefined-name",
+            "nothing defines this ${NAME} before it is used; keepalived would take its braces for a block's",
+            "define it further up with $NAME=VALUE, or write the value out",
+        )
+    return Word(text, spot.file, spot.line, spot.column)
 
 
-def _comment_in_word(words: list[Word], column: int, findings: Findings) -> None:
-    if not words or words[-1].quoted or words[-1].column + len(words[-1].text) != column:
+def _statement(words: list[Word], line: Text, begin: int, stop: int) -> Statement:
+    text = line.text[begin:stop]
+    if words:
+        return Statement(tuple(words), words[0].file, words[0].line, words[0].column, text)
+    spot = line.at(stop)
+    return Statement((), spot.file, spot.line, spot.column, text)
+
+
+def without_comment(line: Text, findings: Findings) -> Text:
+    """What stands before the comment, without the blanks at either end.
+
+    A backslash that ends the line continues a definition, even one that ends a comment: it is kept, without the
+    blanks before it.
+    """
+    text = line.text.rstrip("\r\n")
+    before = _BEFORE_COMMENT.match(text)
+    end = before.end() if before else 0
+    sign = end + 1 if text.startswith("\\", end) and end + 1 < len(text) else end
+    if sign < len(text) and text[sign] in "#!":
+        _comment_in_word(line, end, sign, findings)
+    start = len(text) - len(text.lstrip(" \t"))
+    kept = line.cut(start, max(start, len(text[:end].rstrip(" \t"))))
+    if not continues(text):
+        return kept
+    return kept.joined(line.cut(len(text) - 1, len(text))) if not kept.text.endswith("\\") else kept
+
+
+def continues(text: str) -> bool:
+    """Whether a line goes on in the next one, which it can in a definition."""
+    return (len(text) - len(text.rstrip("\\"))) % 2 == 1
+
+
+def _comment_in_word(line: Text, end: int, sign: int, findings: Findings) -> None:
+    """Its author may have meant it as a character."""
+    before = line.text[:end]
+    if not before or before[-1] in BLANKS + '"{}':
         return
-    word = words[-1]
+    if line.is_made(sign):
+        findings.warning(
+            line.at(sign),
+            "comment-in-word",
+            "a comment begins here, with a sign that a definition has put in; keepalived 2.2.7 does not keep it either",
+            "put double quotes around the value",
+        )
+        return
     findings.advice(
-        Spot(word.file, word.line, column),
+        line.at(sign),
         "comment-in-word",
         "a comment begins here, in the middle of a word: the word ends before it",
         "put the value in double quotes, or a blank before the comment",
     )
-    backslashes = len(word.text) - len(word.text.rstrip("\\"))
-    if backslashes % 2:  # keepalived drops the one before the comment sign with the comment
-        words[-1] = Word(word.text[:-1], word.file, word.line, word.column)
-
-
-_NOT_READ_YET = (
-    (re.compile(r"include[rmwba]?$"), "an include"),
-    (re.compile(r"\$[A-Za-z_]\w*="), "a definition"),
-    (re.compile(r"@"), "a condition"),
-    (re.compile(r"~(SEQx?|LST)\b"), "a sequence"),
-)
-_BUILT_IN = re.compile(r"\$\{?_(PWD|INSTANCE|RANDOM|ENV|HASH|BANG)\b")
-
-
-def _refused(statement: Statement, end: _End, findings: Findings) -> bool:
-    """Say that a statement is of the part of the language that is not read yet."""
-    what = next((name for form, name in _NOT_READ_YET if form.match(statement.keyword)), None)
-    splits_a_name = end is _End.OPEN and statement.text.endswith("$")  # ${NAME}: its brace ended the statement
-    if what is None and (splits_a_name or _BUILT_IN.search(statement.text)):
-        what = "a ${NAME}"
-    if what is not None:
-        findings.error(
-            statement,
-            "not-yet",
-            f"{what} is not read yet; vrrpd refuses the file, since without it this is half a configuration",
-            "write out what it stands for",
-        )
-    return what is not None
-
-
-@dataclass(slots=True)
-class _Open:
-    """A block whose closing brace has not come yet."""
-
-    statement: Statement
-    kept: bool = True
-    children: list[Statement] = field(default_factory=list)
-
-
-class _Tree:
-    def __init__(self, findings: Findings, file: str) -> None:
-        self._findings = findings
-        self._open = [_Open(Statement((), file, 0, 0, ""))]
-        self._too_deep = 0
-        self._awaits_brace = False
-
-    def add(self, statement: Statement, end: _End, *, kept: bool) -> None:
-        """What is not kept still counts its brace."""
-        match end:
-            case _End.LINE:
-                self._append(statement, kept)
-            case _End.OPEN:
-                self._push(statement, kept)
-            case _End.CLOSE:
-                self._append(statement, kept and bool(statement.words))
-                self._pop(statement)
-        self._awaits_brace = kept and end is _End.LINE
-
-    def finish(self) -> tuple[Statement, ...]:
-        self._too_deep = 0
-        for block in self._open[:0:-1]:
-            self._findings.error(
-                block.statement,
-                "unclosed-brace",
-                f"the block {block.statement.keyword or '{'} is never closed",
-                "add the missing }; what follows the block has been read as part of it",
-            )
-            self._pop(block.statement)
-        return tuple(self._open[0].children)
-
-    def _append(self, statement: Statement, kept: bool) -> None:
-        if kept and not self._too_deep:
-            self._open[-1].children.append(statement)
-
-    def _push(self, statement: Statement, kept: bool) -> None:
-        if self._too_deep or len(self._open) > MAX_DEPTH:
-            if not self._too_deep:
-                self._findings.error(statement, "too-deep", f"blocks nest more than {MAX_DEPTH} deep; not read")
-            self._too_deep += 1
-            return
-        if not statement.words and self._awaits_brace:
-            statement = self._open[-1].children.pop()  # whose brace stands on a line of its own
-        self._open.append(_Open(statement, kept))
-
-    def _pop(self, at: Statement) -> None:
-        if self._too_deep:
-            self._too_deep -= 1
-        elif len(self._open) == 1:
-            self._findings.warning(at, "extra-brace", "a } that closes nothing; it is ignored, as keepalived does")
-        else:
-            block = self._open.pop()
-            self._append(replace(block.statement, children=tuple(block.children)), block.kept)
 
 
 _ESCAPES = {"a": "\a", "b": "\b", "E": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
