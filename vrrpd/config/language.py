@@ -31,18 +31,26 @@ from vrrpd.config.syntax import End, Part, Statement, continues, parts_of, witho
 from vrrpd.config.text import Text, line_of
 from vrrpd.config.tree import MAX_DEPTH, Tree
 
-MAX_STATEMENTS = 1_000_000
-MAX_WORDS = 4_000_000
-MAX_MADE_LINES = 1_000_000
-"""By definitions and repetitions."""
-MAX_MADE_CHARACTERS = 1 << 30
-"""Copied while references are replaced."""
-
 _SPECIAL = re.compile(r"[#!$@~\\]|include")
 _CONDITION = re.compile(r"@(?P<negated>\^?)(?P<config_id>[^ \t]*)(?P<blanks>[ \t]*)")
 _INCLUDE = re.compile(r"(include[rmwba]?)[ \t\f\v\r]+(.*)", re.DOTALL)
 _BARE_NAME = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
 _UNDECODED = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one reading may come to; beyond it the rest is not read."""
+
+    statements: int = 1_000_000
+    words: int = 4_000_000
+    made_lines: int = 1_000_000
+    """By definitions and repetitions."""
+    made_characters: int = 1 << 30
+    """Copied while references are replaced."""
+
+
+LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +65,18 @@ class Parsed:
     """The definitions that a password is made of."""
 
 
-def parse(text: str, file: str, setting: Setting | None = None, files: Files | None = None) -> Parsed:
+def parse(
+    text: str, file: str, setting: Setting | None = None, files: Files | None = None, limits: Limits = LIMITS
+) -> Parsed:
     """Read a text. Raises nothing, whatever the text."""
-    reader = _Reader(files or Disk(), setting or Setting())
+    reader = _Reader(files or Disk(), setting or Setting(), limits)
     reader.open_text(text, file)
     return reader.read()
 
 
 def read(path: str, setting: Setting, files: Files | None = None) -> Parsed:
     """Read a file and those it includes. Raises nothing, whatever they hold."""
-    reader = _Reader(files or Disk(), setting)
+    reader = _Reader(files or Disk(), setting, LIMITS)
     reader.open_file(path)
     return reader.read()
 
@@ -95,8 +105,9 @@ class _Body:
 
 
 class _Reader:
-    def __init__(self, files: Files, setting: Setting) -> None:
+    def __init__(self, files: Files, setting: Setting, limits: Limits) -> None:
         self._setting = setting
+        self._limits = limits
         self._findings = Findings()
         self._sources = Sources(files, self._findings)
         self._definitions = Definitions(setting, self._directory, self._spend)
@@ -107,10 +118,10 @@ class _Reader:
         self._body: _Body | None = None
         self._checks = Check.NONE
         self._secret_names: set[str] = set()
-        self._lines_left = MAX_MADE_LINES
-        self._characters_left = MAX_MADE_CHARACTERS
-        self._statements_left = MAX_STATEMENTS
-        self._words_left = MAX_WORDS
+        self._statements_left = limits.statements
+        self._words_left = limits.words
+        self._lines_left = limits.made_lines
+        self._characters_left = limits.made_characters
         self._at: Place = Spot("")
 
     def open_text(self, text: str, file: str) -> None:
@@ -143,7 +154,7 @@ class _Reader:
         self._statements_left -= 1
         self._words_left -= len(statement.words)
         if self._statements_left < 0 or self._words_left < 0:
-            raise _TooMuchError(f"more than {MAX_STATEMENTS} statements or {MAX_WORDS} words")
+            raise _TooMuchError(f"more than {self._limits.statements} statements or {self._limits.words} words")
 
     def _parts(self) -> Iterator[Part]:
         while self._stack:
@@ -168,7 +179,7 @@ class _Reader:
         elif not frame.file:
             self._lines_left -= 1
             if self._lines_left < 0:
-                raise _TooMuchError(f"definitions and repetitions make more than {MAX_MADE_LINES} lines")
+                raise _TooMuchError(f"definitions and repetitions make more than {self._limits.made_lines} lines")
         return line
 
     def _close(self, frame: _Frame) -> None:
@@ -407,4 +418,4 @@ class _Reader:
     def _spend(self, characters: int) -> None:
         self._characters_left -= characters
         if self._characters_left < 0:
-            raise _TooMuchError(f"definitions make more than {MAX_MADE_CHARACTERS >> 20} MiB")
+            raise _TooMuchError("definitions copy too many characters")
