@@ -380,17 +380,11 @@ def test_what_a_router_cannot_do_without_is_an_error(block: str, code: str) -> N
     [
         ("unicast_peer {\n10.0.0.2\n}", "unicast_peer"),
         ("version 3", "version 3"),
-        ("use_vmac", "use_vmac"),
         ("track_interface {\neth1\n}", "track_interface"),
-        ("virtual_ipaddress_excluded {\n10.0.0.1\n}", "virtual_ipaddress_excluded"),
-        ("virtual_routes {\ndefault via 10.0.0.1\n}", "virtual_routes"),
         ("virtual_ipaddress {\n2001:db8::1/64\n}", "IPv6"),
-        ("virtual_ipaddress {\n10.0.0.1 no_track\n}", "no_track"),
         ("authentication {\nauth_type AH\nauth_pass x\n}", "auth_type AH"),
         ("mcast_src_ip 10.0.0.1", "mcast_src_ip"),
         ('notify_master "/bin/true"', "notify_master"),
-        ("garp_master_refresh 60", "garp_master_refresh"),
-        ("dont_track_primary", "dont_track_primary"),
     ],
 )
 def test_half_a_configuration_is_refused_in_one_line(line: str, names: str) -> None:
@@ -416,9 +410,7 @@ def test_the_zero_intervals_of_the_shipped_sample_stop_nothing() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "static_routes {\n10.1.0.0/16 dev eth1\n}\n",
         "net_namespace x\n",
-        "garp_group {\ngarp_interval 1\ninterface eth0\n}\n",
     ],
 )
 def test_what_stands_outside_a_router_and_bears_on_it_is_refused(text: str) -> None:
@@ -454,7 +446,9 @@ def test_a_second_keyword_on_a_line_is_pointed_out() -> None:
 
 
 def test_everything_wrong_is_said_in_one_run_in_the_files_order() -> None:
-    built = read("nonsense\nvrrp_instance V1 {\npriority 300\nuse_vmac\nstate x\n}\nvrrp_script s {\nrise x\n}\n")
+    built = read(
+        "nonsense\nvrrp_instance V1 {\npriority 300\nnotify_master /bin/true\nstate x\n}\nvrrp_script s {\nrise x\n}\n"
+    )
     assert [(found.line, found.column, found.code) for found in built.diagnostics] == [
         (1, 1, "unknown-keyword"),
         (2, 15, "no-interface"),

@@ -7,6 +7,7 @@ applies a new configuration by difference. A start is a reload from `Config()`, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum, auto
 from typing import TypeAlias, assert_never
 
 from vrrpd import ah, faults, fsm, groups, installed
@@ -41,6 +42,7 @@ from vrrpd.checks import Checks
 from vrrpd.ears import Ear, Ears, addressee
 from vrrpd.frames import Datagram, essence, strip_ipv4
 from vrrpd.groups import Group, Groups
+from vrrpd.links import LinkDelays
 from vrrpd.model import (
     MILLISECOND,
     Config,
@@ -97,6 +99,13 @@ _TAKE_OVER = TakeOver()
 _PROTOCOL_AT = 9
 
 
+class _Chore(Enum):
+    """What is due for no router and no check."""
+
+    INSTALLATION = auto()
+    LINKS = auto()
+
+
 class Engine:
     """All virtual routers of one node. Every call that takes `now` may move deadlines: ask `deadline` after it."""
 
@@ -107,7 +116,8 @@ class Engine:
         self.installation = installed.Installation(self.book)
         self.surroundings = Surroundings(self.records, self.installation)
         self.strays = Strays()
-        self._agenda: Agenda[Identity | Subject] = Agenda()
+        self._links = LinkDelays()
+        self._agenda: Agenda[Identity | Subject | _Chore] = Agenda()
         self._by_address: dict[Key, list[Identity]] = {}
         self._ears = Ears()
 
@@ -145,7 +155,7 @@ class Engine:
             case CheckFinished() | FileRead() | ProcessesCounted():
                 return self._check_seen(event, now)
             case InterfaceChanged(name, interface):
-                return self._interface_changed(name, interface, now)
+                return self._link_seen(name, interface, now)
             case AddressesApplied(results):
                 return self._addresses_applied(results, now)
             case ThingsLost(things):
@@ -284,13 +294,15 @@ class Engine:
         for key in self._looked_at(now):
             if isinstance(key, Subject):
                 actions += self._check_due(key, now)
-            elif key == installed.NODE:
+            elif key is _Chore.INSTALLATION:
                 actions += self._installation_due(now)
+            elif key is _Chore.LINKS:
+                actions += self._links_due(now)
             elif (record := self.records.get(key)) is not None:
                 actions += self._router_due(record, now)
         return actions
 
-    def _looked_at(self, now: Instant) -> Iterator[Identity | Subject]:
+    def _looked_at(self, now: Instant) -> Iterator[Identity | Subject | _Chore]:
         yield from self._agenda.due(now)
         # A Backup's date has moved since it was noted: to look at those of the next moment too costs less than a
         # wake-up of its own for each of them.
@@ -359,8 +371,9 @@ class Engine:
                 effect = RemoveAddresses(gone if record.router.is_owner else self._as_found(gone))
                 if not isinstance(record.state, Master | Resigning):
                     record.repair.suspend()
-                    if held and record.router.virtual_mac is not None:
-                        effect = RemoveAddresses((Silence(record.router.virtual_mac.device), *effect.addresses))
+                    if held:
+                        silences = (Silence(device) for device in record.router.macvlans)
+                        effect = RemoveAddresses((*silences, *effect.addresses))
             case AnnounceAddresses(frames, repeat):
                 there = (f for f in frames if not self.book.is_refused((f.address, f.device)))
                 effect = AnnounceAddresses(tuple(there), repeat)
@@ -639,7 +652,7 @@ class Engine:
             self.installation.repair.rest()
         elif effects and self.installation.repair.next_at is None:
             self.installation.repair.again(now)
-        self._agenda.set(installed.NODE, self.installation.repair.next_at)
+        self._agenda.set(_Chore.INSTALLATION, self.installation.repair.next_at)
         return [NodeAction(effect) for effect in effects]
 
     def _installation_due(self, now: Instant) -> Actions:
@@ -647,6 +660,18 @@ class Engine:
         return self._for_the_node(self.installation.due(now) if due else (), now)
 
     # --- interfaces and configuration ---
+
+    def _link_seen(self, name: str, interface: Interface | None, now: Instant) -> Actions:
+        shown = self._links.show(name, interface, now)
+        self._agenda.set(_Chore.LINKS, self._links.next_at())
+        return self._interface_changed(name, shown, now)
+
+    def _links_due(self, now: Instant) -> Actions:
+        actions: Actions = []
+        for name, interface in self._links.due(now):
+            actions += self._interface_changed(name, interface, now)
+        self._agenda.set(_Chore.LINKS, self._links.next_at())
+        return actions
 
     def _interface_changed(self, name: str, interface: Interface | None, now: Instant) -> Actions:
         shown, before = self.interfaces.get(name), set(self.surroundings.addresses_on(name))
@@ -690,6 +715,7 @@ class Engine:
         config = self.config = groups.with_trackers(config)
         leaving = [record.router for record in self.records.values()]
         self.surroundings.configure(config, leaving, now)
+        self._links.configure(config.link_delays)
         self.checks.configure(config, self.interfaces, now, running=running)
         for subject in self.checks:
             self._agenda.set(subject, self.checks.next_at(subject))

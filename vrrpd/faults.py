@@ -73,6 +73,7 @@ def devices(router: VirtualRouter) -> set[str]:
     """The interfaces that it cannot do without: where it advertises, and those of what it holds and tracks."""
     held = (*router.addresses, *router.excluded)
     found = {router.interface, router.advertising_device, *(a.device for a in held if a.is_tracked)}
+    found |= {a.place for a in held if a.is_tracked}
     for route in router.routes:
         found.update(hop.device for hop in route.next_hops if hop.device is not None and route.is_tracked)
     return found
@@ -80,7 +81,7 @@ def devices(router: VirtualRouter) -> set[str]:
 
 def _counts_when_down(router: VirtualRouter, name: str) -> bool:
     """Our macvlan is down while its addresses go; it is the interface below it that counts."""
-    if router.virtual_mac is not None and name == router.virtual_mac.device:
+    if name in router.macvlans:
         return False
     return router.tracks_interface or name != router.interface
 

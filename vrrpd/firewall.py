@@ -19,7 +19,7 @@ def rules(routers: Iterable[VirtualRouter]) -> str:
     """In nft's language; empty when nothing is asked."""
     routers = tuple(routers)
     closed = sorted(_closed(routers), key=lambda ip: (ip.version, int(ip)))
-    macvlans = {r.virtual_mac.device: r.interface for r in routers if r.virtual_mac is not None}
+    macvlans = {device: below for router in routers for device, below in router.macvlans.items()}
     if not closed and not macvlans:
         return ""
     ipv4 = [str(ip) for ip in closed if ip.version == Family.IPV4.value]

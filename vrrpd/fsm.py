@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from vrrpd import packet
+from vrrpd.frames import Frame
 from vrrpd.grid import next_on_grid
 from vrrpd.model import (
     MILLISECOND,
@@ -137,7 +138,8 @@ def deadline(state: State) -> Instant | None:
             return state.master_down_at
         case Master():
             at = state.adver_at
-            for other in (state.extra_at, state.announce_at, state.answer_at):
+            dates = (state.extra_at, state.announce_at, state.answer_at, state.refresh_at, state.elsewhere_at)
+            for other in dates:
                 if other is not None and other < at:
                     at = other
             return at
@@ -202,6 +204,8 @@ def _start(p: Parameters, state: Initialize, why: Why, *, first: bool, now: Inst
     new = Backup(master_down_at=now + wait, master_adver_interval=interval, heard_at=now)
     # Departure (keepalived's): an address of ours that is here already is a predecessor's.
     sweep: Effects = () if p.router.is_owner else (RemoveAddresses(p.router.let_go),)
+    if p.own_announcement and not first:
+        sweep = (*sweep, AnnounceAddresses(p.own_announcement, 1))
     return new, (*sweep, StateChanged(state, new, why))
 
 
@@ -341,6 +345,8 @@ def _become_master(p: Parameters, state: State, why: Why, now: Instant) -> tuple
         sent_at=now,
         announce_at=now + delay if delay else None,
         announce_repeat=p.router.announcing.master_repeat,
+        refresh_at=_in(p.router.announcing.refresh, now),
+        elsewhere_at=_in(p.router.announcing.extra_interfaces, now),
         relieved=state.master if isinstance(state, Backup) and early else None,
         patience_until=0 if isinstance(state, Initialize | Master) else state.patience_until,
     )
@@ -392,7 +398,37 @@ def _master_ticks(p: Parameters, state: Master, now: Instant) -> tuple[State, Ef
     if state.answer_at is not None and now >= state.answer_at:
         effects.append(AnnounceAddresses(p.announcement, p.router.announcing.lower_priority_repeat))
         state = replace(state, answered_at=now, answer_at=None)
+    state, more = _announce_again(p, state, now)
+    return state, (*effects, *more)
+
+
+def _announce_again(p: Parameters, state: Master, now: Instant) -> tuple[Master, Effects]:
+    """As keepalived does without a cause: hosts and switches forget."""
+    effects: list[Effect] = []
+    announcing = p.router.announcing
+    if state.refresh_at is not None and now >= state.refresh_at:
+        effects.append(AnnounceAddresses(p.announcement, announcing.refresh_repeat))
+        state = replace(state, refresh_at=_in(announcing.refresh, now))
+    if state.elsewhere_at is not None and now >= state.elsewhere_at:
+        frames = _elsewhere(p)
+        effects += [AnnounceAddresses(frames, 1)] if frames else []
+        state = replace(state, elsewhere_at=_in(announcing.extra_interfaces, now))
     return state, tuple(effects)
+
+
+def _elsewhere(p: Parameters) -> tuple[Frame, ...]:
+    """On the devices that advertisements do not keep in the switches' memory."""
+    devices = p.router.macvlans
+    return tuple(
+        frame
+        for frame in p.announcement
+        if frame.device != p.router.advertising_device and (p.router.announcing.extra_on_all or frame.device in devices)
+    )
+
+
+def _in(delay: Duration, now: Instant) -> Instant | None:
+    """None: never."""
+    return now + delay if delay else None
 
 
 def _master_hears(p: Parameters, state: Master, event: AdvertisementReceived, now: Instant) -> tuple[State, Effects]:
@@ -442,6 +478,11 @@ def _master_adapts(p: Parameters, previous: Parameters, state: Master, now: Inst
     effects: Effects = ()
     if (p.phase, p.router.advertisement_interval) != (previous.phase, previous.router.advertisement_interval):
         state = replace(state, adver_at=_next_on_grid(p, now))
+    before, after = previous.router.announcing, p.router.announcing
+    if after.refresh != before.refresh:
+        state = replace(state, refresh_at=_in(after.refresh, now))
+    if after.extra_interfaces != before.extra_interfaces:
+        state = replace(state, elsewhere_at=_in(after.extra_interfaces, now))
     if p.advertisement != previous.advertisement:
         # Peers still count by the interval that they know.
         known = min(previous.router.advertisement_interval, p.router.advertisement_interval)

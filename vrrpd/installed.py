@@ -143,22 +143,26 @@ def _stands_on(thing: Held, name: str) -> bool:
 def _settings(router: VirtualRouter) -> Iterator[Held]:
     if router.promotes_secondaries:
         yield DeviceSetting(router.interface, "promote_secondaries", 1)
-    if router.virtual_mac is not None and router.family is Family.IPV4:
-        # The interface below must not answer for what stands on the macvlan (the kernel answers on any by default).
-        yield DeviceSetting(router.interface, "arp_ignore", 1)
-        yield DeviceSetting(router.interface, "arp_filter", 1)
+    if router.family is Family.IPV4:
+        for below in router.macvlans.values():
+            # It must not answer for what stands on the macvlan (the kernel answers on any interface by default).
+            yield DeviceSetting(below, "arp_ignore", 1)
+            yield DeviceSetting(below, "arp_filter", 1)
 
 
 def _virtual_mac(router: VirtualRouter, interfaces: Mapping[str, Interface]) -> Iterator[Held]:
     virtual = router.virtual_mac
-    if virtual is None:
-        return
-    mac = virtual.mac or _VIRTUAL_MACS[router.family] + bytes([router.vrid])
-    yield Macvlan(virtual.device, router.interface, mac, virtual.link_group)
+    mac = _VIRTUAL_MACS[router.family] + bytes([router.vrid])
+    group = None
+    if virtual is not None:
+        mac, group = virtual.mac or mac, virtual.link_group
+    for device, below in router.macvlans.items():
+        yield Macvlan(device, below, mac, group)
     source = _link_local(interfaces.get(router.interface))
-    if router.family is Family.IPV6 and source is not None and not virtual.advertises_on_base:
+    speaks = virtual is not None and not virtual.advertises_on_base
+    if speaks and router.family is Family.IPV6 and source is not None:
         # Its own would be made of the virtual MAC, the same on all nodes.
-        yield VirtualAddress(source, virtual.device, scope=253, preferred_lifetime=0)
+        yield VirtualAddress(source, router.advertising_device, scope=253, preferred_lifetime=0)
 
 
 def _link_local(interface: Interface | None) -> IPInterface | None:

@@ -66,6 +66,7 @@ from vrrpd.model import (
     VirtualRouter,
 )
 from vrrpd.openings import openings
+from vrrpd.pacing import Pacer
 from vrrpd.ports import Announcement, Kernel, Network, Packet, Watchers
 from vrrpd.record import Recorder
 from vrrpd.records import Record
@@ -122,6 +123,8 @@ class Runtime:
         self._log = log
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: Instant = 0
+        self._pacer = Pacer()
+        self._pacing_timer: asyncio.TimerHandle | None = None
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._voices: dict[Identity, Voice] = {}
         self._network: Network
@@ -151,6 +154,7 @@ class Runtime:
         static: list[Held] = [*config.static_addresses, *config.static_routes, *config.static_rules]
         moving = [thing for router in config.routers for thing in router.held]
         self._kernel.prepare([*(thing.bare for thing in static), *moving])
+        self._pacer.configure(config.pacing)
         self._turn(ConfigChanged(config, why))
         self._watchers.watch(config)
         self._listen()
@@ -300,6 +304,9 @@ class Runtime:
                     self.takeovers.begin(router.identity, self.now())
                 else:
                     self.takeovers.under_way.pop(router.identity, None)
+                if isinstance(effect.old, Master):
+                    self._queue.hush(router.identity)
+                    self._pacer.purge(router.identity)
                 self._log_transition(router, effect)
                 self._queue.note_masters()
             case _:
@@ -335,20 +342,26 @@ class Runtime:
         match followup:
             case AnnounceAddresses(frames, repeat):
                 self.takeovers.end(identity, self.now())
-                self._announce(frames=[(f.device, f.content) for f in frames], repeat=repeat)
+                self._pacer.push(identity, frames, repeat)
+                self._announce()
             case BidFarewell(message, unless_by):
                 if unless_by is None or self.now() > unless_by:
                     self._farewell(identity, message)
             case _:
                 assert_never(followup)
 
-    def _announce(self, frames: list[tuple[str, bytes]], repeat: int) -> None:
-        for device in dict.fromkeys(device for device, _ in frames):
-            burst = [content for name, content in frames if name == device] * repeat
+    def _announce(self) -> None:
+        """What may be sent now; the rest at its pace."""
+        frames = self._pacer.due(self.now())
+        for device in dict.fromkeys(frame.device for frame in frames):
             try:
-                self._network.send_frames(device, burst)
+                self._network.send_frames(device, [f.content for f in frames if f.device == device])
             except OSError as error:
                 self._log.warning("gratuitous ARP not sent", device=device, error=error.strerror)
+        if self._pacing_timer is not None:
+            self._pacing_timer.cancel()
+        next_at = self._pacer.next_at()
+        self._pacing_timer = None if next_at is None else self._loop.call_at(next_at / SECOND, self._announce)
 
     def _farewell(self, identity: Identity, message: bytes) -> None:
         try:

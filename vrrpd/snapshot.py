@@ -148,11 +148,11 @@ def _checksum(record: Record) -> str | None:
 
 
 def _address(engine: Engine, address: VirtualAddress) -> Json:
-    interface = engine.interfaces.get(address.device)
+    interface = engine.interfaces.get(address.place)
     # The kernel shows an address that has a peer with the peer's prefix.
     prefix = (address.peer or address.interface).network.prefixlen
     seen = () if interface is None else ((a.ip, a.network.prefixlen) for a in interface.addresses)
-    return {"address": str(address.interface), "device": address.device, "present": (address.ip, prefix) in seen}
+    return {"address": str(address.interface), "device": address.place, "present": (address.ip, prefix) in seen}
 
 
 def _held(engine: Engine, thing: Route | Rule) -> Json:

@@ -63,6 +63,8 @@ class Parameters:
     company: tuple[VirtualRouter, ...] = field(default=(), repr=False)
     """The others of its sync group: it is Master when all of them are to be."""
     announcement: tuple[Frame, ...] = field(default=(), repr=False)
+    own_announcement: tuple[Frame, ...] = field(default=(), repr=False)
+    """Of the address that it advertises from."""
     advertisement: bytes = field(init=False, repr=False)
     resignation: bytes = field(init=False, repr=False)
 
@@ -114,6 +116,10 @@ class Master:
     """When it does so again, for one that has spoken since."""
     announce_at: Instant | None = None
     announce_repeat: int = 0
+    refresh_at: Instant | None = None
+    """When it announces again without a cause (keepalived's garp_master_refresh)."""
+    elsewhere_at: Instant | None = None
+    """When it does so on devices that it does not advertise on (keepalived's garp_extra_if)."""
     relieved: IPAddress | None = None
     """From whom an early takeover took it."""
     patience_until: Instant = 0

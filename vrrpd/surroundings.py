@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 
 from vrrpd import ah, faults, grid, tracking
@@ -76,6 +76,7 @@ class Surroundings:
             holds_back=record.drained or self.is_worse(router),
             company=company,
             announcement=tuple(self._announcement(router)),
+            own_announcement=self._own_announcement(router, source),
         )
 
     def channel(self, record: Record) -> Channel | None:
@@ -117,18 +118,22 @@ class Surroundings:
         """Which checks, in words."""
         return tracking.lowering_words(router.trackers, self.checks)
 
-    def _announcement(self, router: VirtualRouter) -> list[Frame]:
-        frames = []
+    def _announcement(self, router: VirtualRouter) -> Iterator[Frame]:
         for address in (*router.addresses, *router.excluded):
-            interface = self.interfaces.get(address.device)
-            if interface is None or not interface.mac:
-                continue
-            if isinstance(address.ip, IPv4Address):
-                content = gratuitous_arp(interface.mac, address.ip)
-            else:
-                content = unsolicited_na(interface.mac, address.ip, router=interface.forwards)
-            frames.append(Frame(address.ip, address.device, content))
-        return frames
+            yield from self._announced(address.ip, address.place)
+
+    def _own_announcement(self, router: VirtualRouter, source: IPAddress) -> tuple[Frame, ...]:
+        """Of unicast peers, which have to resolve the address that it advertises from."""
+        return () if router.unicast is None else tuple(self._announced(source, router.advertising_device))
+
+    def _announced(self, ip: IPAddress, device: str) -> Iterator[Frame]:
+        interface = self.interfaces.get(device)
+        if interface is None or not interface.mac:
+            return
+        if isinstance(ip, IPv4Address):
+            yield Frame(ip, device, gratuitous_arp(interface.mac, ip))
+        else:
+            yield Frame(ip, device, unsolicited_na(interface.mac, ip, router=interface.forwards))
 
     def _essence(self, interface: Interface | None) -> tuple[object, ...] | None:
         if interface is None:

@@ -50,18 +50,23 @@ class VirtualAddress:
 
     @property
     def key(self) -> tuple[IPAddress, str]:
-        """Who owns what is decided by (address, device)."""
-        return (self.interface.ip, self.device)
+        """Who owns what is decided by (address, the device it stands on)."""
+        return (self.interface.ip, self.place)
+
+    @property
+    def place(self) -> str:
+        """The device it stands on."""
+        return self.device if self.macvlan is None else self.macvlan
 
     @property
     def bare(self) -> VirtualAddress:
         """As the kernel has it: without what only we know of it."""
-        if self.is_tracked and self.track_group is None:
+        if self.is_tracked and self.macvlan is None and self.track_group is None:
             return self
-        return replace(self, is_tracked=True, track_group=None)
+        return replace(self, device=self.place, macvlan=None, is_tracked=True, track_group=None)
 
     def __str__(self) -> str:
-        return f"{self.interface} dev {self.device}"
+        return f"{self.interface} dev {self.place}"
 
 
 @dataclass(frozen=True, slots=True)

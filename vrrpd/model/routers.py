@@ -232,6 +232,15 @@ class VirtualRouter:
         return (*reversed(held[addresses:]), *held[:addresses])
 
     @property
+    def macvlans(self) -> dict[str, str]:
+        """The devices of its virtual MAC address, and the interface below each."""
+        found = {} if self.virtual_mac is None else {self.virtual_mac.device: self.interface}
+        for address in (*self.addresses, *self.excluded):
+            if address.macvlan is not None:
+                found[address.macvlan] = address.device
+        return found
+
+    @property
     def advertising_device(self) -> str:
         """Where its advertisements leave and arrive: what a virtual MAC sends reaches only our macvlan of it."""
         if self.virtual_mac is None or self.virtual_mac.advertises_on_base:
