@@ -16,7 +16,18 @@ from vrrpd.actions import (
     ProcessesCounted,
     RunCheck,
 )
-from vrrpd.model import Answer, Config, TrackedFile, TrackedHAProxy, TrackedProcess, Tracker, TrackerKind, VirtualRouter
+from vrrpd.groups import with_trackers
+from vrrpd.model import (
+    Answer,
+    Config,
+    SyncGroup,
+    TrackedFile,
+    TrackedHAProxy,
+    TrackedProcess,
+    Tracker,
+    TrackerKind,
+    VirtualRouter,
+)
 from vrrpd.states import Backup
 
 MAINTENANCE = TrackedFile("maintenance", "/run/maintenance")
@@ -284,3 +295,28 @@ def test_a_stop_forgets_all_that_was_watched() -> None:
     node.tell(ConfigChanged(Config(), GONE))
     node.run(30 * S)
     assert (node.engine.idle, len(node.engine.checks), node.engine.deadline()) == (True, 0, None)
+
+
+# --- sync groups ---
+
+
+def test_a_groups_trackers_count_for_each_member_and_once() -> None:
+    """keepalived: a member's own line has the group's weight, unless its own is 0."""
+    kinds = {"maintenance": FILE, "haproxy": PROCESS, "eth1": INTERFACE, "web": HAPROXY}
+    own, groups = (
+        tuple(Tracker(name, weight, kind=kinds[name]) for name, weight in weights.items())
+        for weights in ({"maintenance": 0, "haproxy": -5, "eth1": -7}, {"maintenance": -1, "haproxy": -20, "web": -3})
+    )
+    config = Config(
+        routers=(router(trackers=own), router(name="R2", vrid=51)),
+        groups=(SyncGroup("G", ("R1", "R2"), groups),),
+        files=(MAINTENANCE,),
+        processes=(RUNNING,),
+        haproxies=(WEB,),
+    )
+    first, second = with_trackers(config).routers
+    assert {t.name: t.weight for t in first.trackers} == {"maintenance": 0, "haproxy": -20, "eth1": -7, "web": -3}
+    assert second.trackers == groups
+    node = node_of(config)
+    node.tell(ProcessesCounted(RUNNING, 0))
+    assert [p.priority for r in node.engine.records.values() if (p := r.parameters)] == [80, 80]

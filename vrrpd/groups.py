@@ -161,13 +161,20 @@ class Groups:
 
 
 def with_trackers(config: Config) -> Config:
-    """A group's trackers are trackers of each of its members."""
-    added: dict[str, tuple[Tracker, ...]] = {}
-    for group in config.groups:
-        for name in group.members if group.trackers else ():
-            added[name] = group.trackers
-    routers = (replace(r, trackers=(*r.trackers, *added.get(r.name, ()))) for r in config.routers)
+    """A group's trackers are trackers of each of its members.
+
+    What a member tracks itself it tracks once, with the group's weight unless its own is 0, as in keepalived.
+    """
+    added = {name: group.trackers for group in config.groups for name in group.members if group.trackers}
+    routers = (replace(r, trackers=_together(r.trackers, added.get(r.name, ()))) for r in config.routers)
     return replace(config, routers=tuple(routers)) if added else config
+
+
+def _together(own: tuple[Tracker, ...], groups: tuple[Tracker, ...]) -> tuple[Tracker, ...]:
+    theirs = {tracker.subject: tracker for tracker in groups}
+    merged = [theirs.get(tracker.subject, tracker) if tracker.weight else tracker for tracker in own]
+    mine = {tracker.subject for tracker in own}
+    return (*merged, *(tracker for tracker in groups if tracker.subject not in mine))
 
 
 def is_beaten(record: Record) -> bool:

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 
 REFUSED: Mapping[str, Mapping[str, str]] = {
     "the file": {
-        "vrrp_track_haproxy": "a check of HAProxy",
         "vrrp_sync_group": "routers that move together",
         "net_namespace": "where all of it happens",
     },
@@ -49,9 +48,6 @@ REFUSED: Mapping[str, Mapping[str, str]] = {
         "mcast_src_ip": "another source address",
         "mcast_dst_ip": "another multicast group",
         "track_src_ip": "a fault without the source address",
-        "track_interface": "a fault or a priority",
-        "track_file": "a fault or a priority",
-        "track_process": "a fault or a priority",
         "timer_expired_backup": "giving up after a stall",
         "thread_timer_expired": "giving up after a stall",
         "lower_prio_no_advert": "no answer to a lower priority",
@@ -90,5 +86,4 @@ WAITING: Mapping[str, Mapping[str, str]] = {
         "smtp_alert": "mail",
         "notify_priority_changes": "what FIFOs are told",
     },
-    "vrrp_script": {"init_fail": "a check that starts as failed"},
 }
