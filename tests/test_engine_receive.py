@@ -345,3 +345,26 @@ def test_with_another_multicast_group_it_is_another_router_that_remembers_nothin
     (record,) = node.engine.records.values()
     assert record.identity == Identity("eth0", Family.IPV4, 50, "224.0.0.20")
     assert (record.counters["received"], record.counters[DropReason.DESTINATION]) == (0, 1)
+
+
+def test_a_lower_master_that_goes_on_although_it_is_answered_is_named_as_one_that_does_not_hear_us() -> None:
+    node = Node(router())
+    node.run(10 * S)
+    assert node.state() == "Master"
+    node.run_hearing(node.now + 2 * S, 90)
+    assert [c for c in node.record().conflicts.values() if c.field == "rival"] == []
+    node.run_hearing(node.now + S, 90)
+    (conflict,) = [c for c in node.record().conflicts.values() if c.field == "rival"]
+    assert (conflict.peer, conflict.theirs) == (
+        str(THEIRS),
+        "goes on as Master with priority 90 and does not hear us (a firewall?)",
+    )
+
+
+def test_a_lower_master_that_yields_and_comes_back_much_later_hears_us() -> None:
+    node = Node(router())
+    node.run(10 * S)
+    for _ in range(3):
+        node.hear(90)
+        node.run(node.now + 60 * S)
+    assert [c for c in node.record().conflicts.values() if c.field == "rival"] == []

@@ -70,6 +70,7 @@ from vrrpd.states import (
     Effect,
     Initialize,
     Master,
+    Parameters,
     ParametersChanged,
     Reason,
     RemoveAddresses,
@@ -248,6 +249,8 @@ class Engine:
         found = differences(record.router, advertisement, is_known=is_known)
         for difference in found:
             actions += self._disagree(record, str(source), *difference, now)
+        if isinstance(record.state, Master):
+            actions += self._judge_rival(record, p, source, advertisement.priority, now)
         event = AdvertisementReceived(source, advertisement)
         actions += self._step(record, event, now)
         state = record.state
@@ -269,6 +272,14 @@ class Engine:
         if datagram.seal is not None:
             record.sequence = datagram.seal.sequence
             record.voice.hear(record.sequence)
+
+    def _judge_rival(self, record: Record, p: Parameters, source: IPAddress, priority: int, now: Instant) -> Actions:
+        """A firewall, or a switch, that lets one of two Masters hear the other: neither would say so by itself."""
+        loses = 0 < priority < p.priority
+        if not loses or not record.rival.is_deaf(source, record.router.advertisement_interval, now):
+            return []
+        theirs = f"goes on as Master with priority {priority} and does not hear us (a firewall?)"
+        return self._disagree(record, str(source), "rival", theirs, f"Master with priority {p.priority}", now)
 
     def _disagree(self, record: Record, peer: str, what: str, theirs: str, ours: str, now: Instant) -> Actions:
         conflict = record.disagree(peer, what, theirs, ours, now)

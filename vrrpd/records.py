@@ -10,6 +10,7 @@ from vrrpd.frames import Datagram
 from vrrpd.model import SECOND, Duration, Identity, Instant, IPAddress, VirtualRouter
 from vrrpd.packet import ChecksumForm, DropReason
 from vrrpd.retrying import Asking, Repair
+from vrrpd.rivals import Rival
 from vrrpd.states import AdvertisementReceived, Initialize, Parameters, Reason, State, Why
 from vrrpd.voice import Voice
 
@@ -111,6 +112,7 @@ class Record:
     """Which of the two forms that version 3 over IPv4 has the last advertisement used; None: there is only one."""
     best_rival: int | None = None
     """The highest priority that another router has advertised here."""
+    rival: Rival = field(default_factory=Rival)
     asking: Asking = field(default_factory=Asking)
     repair: Repair = field(default_factory=Repair)
     counters: Counter[str] = field(default_factory=Counter)

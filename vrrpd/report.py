@@ -81,6 +81,8 @@ def _router(router: Json, now: str) -> str:
     for held in (*router["routes"], *router["rules"]):
         lines.append(f"  {held['what']}: {'present' if held['present'] else 'not here'}")
     lines += [f"  check {tracker_words(tracker)}" for tracker in router["trackers"]]
+    if lost := router["counters"]["addresses_lost"]:
+        lines.append(f"  somebody else took addresses away {lost} times; they were put back")
     lines += [
         f"  conflict: {c['peer']}: {c['theirs']}, we: {c['ours']} ({c['count']} times, last {_clock(c['last'], now)})"
         for c in router["conflicts"]
