@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 
 from driver import Node, added, removed
 from sample import MS, VIP, VIP2, S, interface, router
 
 from vrrpd.actions import AddressesApplied, InterfaceChanged, ThingsLost
-from vrrpd.model import Family, NextHop, Route, Rule, VirtualAddress
+from vrrpd.model import Family, NextHop, Route, Rule, VirtualAddress, VirtualMac, VirtualRouter
 from vrrpd.states import AnnounceAddresses
 
 EXCLUDED = VirtualAddress(ip_interface("2001:db8::1/64"), "eth0")
@@ -148,3 +149,30 @@ def test_a_device_that_is_not_tracked_may_be_down_and_the_routers_own_where_the_
     node.configure(router(tracks_interface=False))
     node.tell(InterfaceChanged("eth0", interface("10.230.137.1/24", up=False)))
     assert node.record().faults == frozenset()
+
+
+def resigned(virtual: VirtualRouter) -> Node:
+    node = Node()
+    node.tell(InterfaceChanged("vrrp.50", interface("10.230.137.100/32", name="vrrp.50", index=9)))
+    node.configure(virtual)
+    node.run(10 * S)
+    node.configure()
+    node.now += 700 * MS
+    return node
+
+
+def test_an_heir_that_must_not_find_our_addresses_gets_them_at_once() -> None:
+    """Hazards A6 and B6: no wait for its announcement."""
+    on_macvlan = router(virtual_mac=VirtualMac("vrrp.50"), addresses=(replace(VIP, device="vrrp.50"),))
+    for virtual, device in ((on_macvlan, "vrrp.50"), (router(excluded=(EXCLUDED,)), "eth0")):
+        node = resigned(virtual)
+        begin = node.now
+        node.hear(90, name=device)
+        assert virtual.addresses[0] in removed([action for at, action in node.done if at == begin])
+
+
+def test_an_heir_of_ipv4_addresses_is_given_the_time_to_announce_them() -> None:
+    node = resigned(router())
+    begin = node.now
+    node.hear(90)
+    assert removed([action for at, action in node.done if at == begin]) == []

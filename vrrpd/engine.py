@@ -668,7 +668,7 @@ class Engine:
 
     def _installation_due(self, now: Instant) -> Actions:
         due = self.installation.repair.is_due(now)
-        return self._for_the_node(self.installation.due(now) if due else (), now)
+        return self._for_the_node(self.installation.due() if due else (), now)
 
     # --- interfaces and configuration ---
 
@@ -704,7 +704,7 @@ class Engine:
         """Routes that the kernel may have dropped without a word: with their source, or with their device."""
         for record in self.records.values():
             for route in record.router.routes:
-                if route.source in gone or (device and any(hop.device == device for hop in route.next_hops)):
+                if route.source in gone or (device and any(hop.device in {None, device} for hop in route.next_hops)):
                     yield route.key
 
     def _lost(self, gone: set[Key], now: Instant) -> Actions:

@@ -24,6 +24,7 @@ from vrrpd.model import (
     Instant,
     IPAddress,
     Version,
+    VirtualRouter,
 )
 from vrrpd.states import (
     AddAddresses,
@@ -95,7 +96,7 @@ def asking_time(p: Parameters) -> Duration:
     """
     together = (p.router, *p.company)
     # Over IPv6 no lost packet: while we hold it, the duplicate address detection of a late heir would fail.
-    if any(router.family is Family.IPV6 for router in together):
+    if any(map(_holds_ipv6, together)):
         return _heirs_time(p)
     return max(r.down_timer_adverts * r.advertisement_interval for r in together) + _heirs_time(p)
 
@@ -426,6 +427,11 @@ def _elsewhere(p: Parameters) -> tuple[Frame, ...]:
     )
 
 
+def _holds_ipv6(router: VirtualRouter) -> bool:
+    held = (*router.addresses, *router.excluded)
+    return any(Family(address.ip.version) is Family.IPV6 for address in held)
+
+
 def _in(delay: Duration, now: Instant) -> Instant | None:
     """None: never."""
     return now + delay if delay else None
@@ -604,7 +610,7 @@ def _resigning_hears(
         heir_interval=event.advertisement.advertisement_interval,
         until=min(state.until, now + HEIR_ANNOUNCES_WITHIN),
     )
-    if p.router.family is Family.IPV6 or p.router.virtual_mac is not None:
+    if _holds_ipv6(p.router) or p.router.macvlans:
         # No wait for its announcement: its duplicate address detection must not find ours, and what we send with
         # the virtual MAC would draw that back to our port of the switch.
         return _hand_over(p, heard, str(event.source), now)

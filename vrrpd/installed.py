@@ -20,6 +20,7 @@ from vrrpd.model import (
     Macvlan,
     Moving,
     NodeSetting,
+    Route,
     VirtualAddress,
     VirtualRouter,
 )
@@ -79,13 +80,15 @@ class Installation:
         return _effects(self._book.drop(NODE, gone), new)
 
     def shown(self, name: str, before: Interface | None, interface: Interface | None, now: Instant) -> Effects:
-        """What went with an interface is put back on the one that has come, and a macvlan that is down is set up."""
+        """What went with an interface is put back once it is there and up, and a macvlan that is down is set up."""
         if interface is None:
             return self.lost({t for t in self.things if isinstance(t, Macvlan) and t.device == name}, now)
-        if before is not None and before.index == interface.index and interface.up:
-            return ()
-        is_new = before is None or before.index != interface.index
-        standing = tuple(t for t in self.things if _stands_on(t, name) and (is_new or isinstance(t, Macvlan)))
+        is_new = before is None or before.index != interface.index or (interface.up and not before.up)
+        standing = tuple(
+            thing
+            for thing in self.things
+            if _stands_on(thing, name) and (is_new or (isinstance(thing, Macvlan) and not interface.up))
+        )
         for thing in standing:
             self._book.lost(thing.key)
         return _effects((), standing)
@@ -97,18 +100,18 @@ class Installation:
         if not [key for key in set(keys).intersection(tracked) if self._book.lost(key)]:
             return ()
         self.repair.lost(0, now)
-        return self.due(now) if self.repair.is_due(now) else ()
+        return self.due() if self.repair.is_due(now) else ()
 
     def judge(self, now: Instant) -> None:
         """The kernel has answered: what is missing is tried again, at growing intervals."""
-        if self._book.unconfirmed(self.things):
-            self.repair.again(now)
-        else:
+        if not self._book.unconfirmed(self.things):
             self.repair.rest()
+        elif self.repair.next_at is None:
+            self.repair.again(now)
 
-    def due(self, now: Instant) -> Effects:
+    def due(self) -> Effects:
         """It is time to try again."""
-        self.repair.again(now)
+        self.repair.next_at = None
         return _effects((), self._book.unconfirmed(self.things))
 
     def faults(self, router: VirtualRouter) -> frozenset[Fault]:
@@ -136,6 +139,9 @@ def _stands_on(thing: Held, name: str) -> bool:
             return thing.device == name
         case Firewall():
             return f'"{name}"' in thing.rules
+        case Route():
+            # The kernel drops it without a word, and says not by which interface it has found its way.
+            return any(hop.device in {None, name} for hop in thing.next_hops)
         case _:
             return False
 

@@ -19,7 +19,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "netns"))
 
 from lan import PATIENCE_S, Lan, capturing_log
 
+from vrrpd.config.load import load
 from vrrpd.linux.netlink import NetlinkKernel
+from vrrpd.linux.node import ThisNode
 from vrrpd.model import FOREVER, Family, Held, NextHop, Route, Rule, VirtualAddress
 from vrrpd.ports import Change
 
@@ -220,3 +222,11 @@ def test_everything_a_master_holds_is_in_the_kernel_as_keepalived_puts_it_there_
             assert dict(zip(map(str, reversed(things)), gone, strict=True)) == dict.fromkeys(map(str, things), 0)
             assert in_kernel(lan) == before
             assert set(kernel.apply(backwards)) == {0}
+
+
+def test_the_file_says_the_same_to_us(tmp_path: Path) -> None:
+    with a_node():
+        file = tmp_path / "keepalived.conf"
+        file.write_text(CONFIGURATION)
+        (router,) = load(file, ThisNode()).config.routers
+        assert router.held == tuple(thing.bare for thing in everything())

@@ -93,9 +93,11 @@ def test_an_unknown_interface_is_one_line_and_exit_2(bare: Site) -> None:
 
 
 def test_something_not_acted_on_yet_is_one_line_and_exit_2(bare: Site) -> None:
-    code, lines = refusal(bare.lb1, GUIDE.replace("    nopreempt", "    use_vmac"))
+    code, lines = refusal(bare.lb1, GUIDE.replace("    nopreempt", "    timer_expired_backup"))
     assert code == BAD_CONFIGURATION
-    assert lines[0].startswith("/run/keepalived.conf:26:5: error: use_vmac is not acted on yet")
+    assert lines[0].startswith(
+        "/run/keepalived.conf:26:5: error: timer_expired_backup (giving up after a stall) is not acted on yet"
+    )
     assert len(lines) == 2
 
 

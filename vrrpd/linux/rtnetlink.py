@@ -34,7 +34,7 @@ from pyroute2.netlink.rtnl import (
     RTMGRP_LINK,
 )
 from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_SECONDARY, ifaddrmsg
-from pyroute2.netlink.rtnl.ifinfmsg import IFF_LOWER_UP, IFF_UP, ifinfmsg
+from pyroute2.netlink.rtnl.ifinfmsg import IFF_LOWER_UP, IFF_NOARP, IFF_UP, ifinfmsg
 
 from vrrpd.model import IPInterface
 
@@ -129,7 +129,8 @@ def _decode_link(kind: int, message: bytes) -> Change | None:
     if kind == RTM_DELLINK:
         return LinkGone(index)
     running = IFF_UP | IFF_LOWER_UP
-    mac = link.get_attr("IFLA_ADDRESS") if link["ifi_type"] in _ETHERNET_LIKE else None
+    resolves = link["ifi_type"] in _ETHERNET_LIKE and not link["flags"] & IFF_NOARP
+    mac = link.get_attr("IFLA_ADDRESS") if resolves else None
     return LinkSeen(
         index=index,
         name=os.fsdecode(link.get_attr("IFLA_IFNAME")),

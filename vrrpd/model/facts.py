@@ -17,6 +17,7 @@ class Interface:
     up: bool
     """IFF_UP and a carrier."""
     mac: bytes
+    """Empty where nothing is resolved to a MAC: nothing is announced there."""
     addresses: tuple[IPInterface, ...] = ()
     """In the kernel's order, virtual ones included."""
     forwards: bool = False
