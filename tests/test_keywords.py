@@ -378,11 +378,6 @@ def test_what_a_router_cannot_do_without_is_an_error(block: str, code: str) -> N
 @pytest.mark.parametrize(
     ("line", "names"),
     [
-        ("unicast_peer {\n10.0.0.2\n}", "unicast_peer"),
-        ("version 3", "version 3"),
-        ("virtual_ipaddress {\n2001:db8::1/64\n}", "IPv6"),
-        ("authentication {\nauth_type AH\nauth_pass x\n}", "auth_type AH"),
-        ("mcast_src_ip 10.0.0.1", "mcast_src_ip"),
         ('notify_master "/bin/true"', "notify_master"),
     ],
 )

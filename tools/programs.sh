@@ -20,6 +20,7 @@ unshare util-linux
 END
     [ "$1" = test ] || return 0
     cat <<END
+/usr/lib/frr/vrrpd frr
 keepalived keepalived
 nft nftables
 ping iputils-ping

@@ -30,7 +30,7 @@ _TTL_AT = 8
 
 
 def seal(header: bytes, message: bytes, password: bytes, sequence: int, *, unicast: bool) -> bytes:
-    """What follows the IPv4 header (of 20 bytes, with its length already right): this header and the message."""
+    """What follows the IPv4 header (of 20 bytes, with length and identification as they will be sent)."""
     fields = (_VRRP, _WORDS, 0, header[12:16], sequence)
     covered = _lasting(header, unicast=unicast) + _HEADER.pack(*fields, _NO_VALUE) + message
     return _HEADER.pack(*fields, _digest(password, covered)) + message
@@ -65,4 +65,4 @@ def _digest(password: bytes, covered: bytes) -> bytes:
 def _lasting(covered: bytes, *, unicast: bool) -> bytes:
     """Without what may change on the way. keepalived counts the TTL among it only for unicast."""
     ttl = b"\0" if unicast else covered[_TTL_AT : _TTL_AT + 1]
-    return covered[:1] + b"\0" + covered[2:4] + bytes(4) + ttl + covered[9:10] + bytes(2) + covered[12:]
+    return covered[:1] + b"\0" + covered[2:6] + bytes(2) + ttl + covered[9:10] + bytes(2) + covered[12:]

@@ -235,7 +235,7 @@ class Engine:
             self.strays.note(device, vrid, str(source), DropReason.UNKNOWN_VRID, now)
             return []
         p = record.parameters
-        if p is None or isinstance(record.state, Initialize):
+        if p is None or isinstance(record.state, Initialize) or now < p.held_until:
             record.drop(DropReason.NOT_RUNNING)
             return []
         try:

@@ -69,10 +69,15 @@ def strip_ipv4(packet: bytes) -> Datagram | None:
     return Datagram(IPv4Address(source), IPv4Address(destination), ttl, packet[header:])
 
 
-def ip_header(source: IPAddress, destination: IPAddress, ttl: int, protocol: int, length: int) -> bytes:
-    """The header before so many bytes; of IPv4 the kernel adds identification and checksum (RFC 5798 section 5.1)."""
+def ip_header(
+    source: IPAddress, destination: IPAddress, ttl: int, protocol: int, length: int, identification: int = 0
+) -> bytes:
+    """The header before so many bytes (RFC 5798 section 5.1).
+
+    Of IPv4 the kernel adds the checksum, and an identification where that is 0.
+    """
     if isinstance(source, IPv4Address):
-        fields = (0x45, _TOS_INTERNETWORK_CONTROL, _IPV4.size + length, 0, 0, ttl, protocol, 0)
+        fields = (0x45, _TOS_INTERNETWORK_CONTROL, _IPV4.size + length, identification, 0, ttl, protocol, 0)
         return _IPV4.pack(*fields, source.packed, destination.packed)
     first = 6 << 28 | _TOS_INTERNETWORK_CONTROL << 20
     return _IPV6.pack(first, length, protocol, ttl, source.packed, destination.packed)

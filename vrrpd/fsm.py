@@ -197,12 +197,13 @@ def _initialize(p: Parameters, state: Initialize, event: Event, now: Instant) ->
 def _start(p: Parameters, state: Initialize, why: Why, *, first: bool, now: Instant) -> tuple[State, Effects]:
     interval = p.router.advertisement_interval
     claims = p.router.is_owner and first and p.router.initial_state is InitialState.MASTER
-    if claims and not p.company:
+    if claims and not p.company and now >= p.held_until:
         return _become_master(p, state, Why(Reason.OWNER, "it owns the addresses (priority 255)"), now)
     wait = master_down_interval(p, interval)
     if p.router.is_owner:
         wait = 0 if claims else interval + skew_time(p.router.version, p.priority, interval)
-    new = Backup(master_down_at=now + wait, master_adver_interval=interval, heard_at=now)
+    begins_at = max(now, p.held_until)
+    new = Backup(master_down_at=begins_at + wait, master_adver_interval=interval, heard_at=begins_at)
     # Departure (keepalived's): an address of ours that is here already is a predecessor's.
     sweep: Effects = () if p.router.is_owner else (RemoveAddresses(p.router.let_go),)
     if p.own_announcement and not first:
@@ -361,15 +362,17 @@ def _become_master(p: Parameters, state: State, why: Why, now: Instant) -> tuple
 
 def _master(p: Parameters, state: Master, event: Event, now: Instant) -> tuple[State, Effects]:
     match event:
+        case Tick() | AdvertisementReceived() if _has_been_away(p, state, now):
+            return _yield_unseen(p, state, now)
         case Tick():
             return _master_ticks(p, state, now)
         case AdvertisementReceived():
             return _master_hears(p, state, event, now)
         case ParametersChanged(previous):
             return _master_adapts(p, previous, state, now)
-        case Resign(why, then):
+        case Resign(why, then) if then is Then.STAY or not p.router.strict:
             return _resign(p, state, why, then, now)
-        case Shutdown(why):
+        case Shutdown(why) | Resign(why, _):
             new = Initialize()
             return new, (
                 SendAdvertisement(p.resignation),
@@ -384,6 +387,23 @@ def _master(p: Parameters, state: Master, event: Event, now: Instant) -> tuple[S
             return state, ()
         case _:
             assert_never(event)
+
+
+def _has_been_away(p: Parameters, state: Master, now: Instant) -> bool:
+    """So long that a peer of that priority is Master by now, which we are not to preempt (timer_expired_backup)."""
+    priority = p.router.yields_after_stall
+    if priority is None or p.router.preempt or p.router.is_owner:
+        return False
+    interval = p.router.advertisement_interval
+    patience = p.router.down_timer_adverts * interval + skew_time(p.router.version, priority, interval)
+    return now - state.sent_at >= patience
+
+
+def _yield_unseen(p: Parameters, state: Master, now: Instant) -> tuple[State, Effects]:
+    interval = p.router.advertisement_interval
+    new = Backup(now + master_down_interval(p, interval), interval, heard_at=now, patience_until=state.patience_until)
+    words = f"it was stalled for {(now - state.sent_at) / SECOND:.2f} s: another one may be Master"
+    return new, (RemoveAddresses(p.router.let_go), StateChanged(state, new, Why(Reason.STALLED, words)))
 
 
 def _master_ticks(p: Parameters, state: Master, now: Instant) -> tuple[State, Effects]:
@@ -441,18 +461,18 @@ def _master_hears(p: Parameters, state: Master, event: AdvertisementReceived, no
     theirs = event.advertisement.priority
     if theirs > p.priority or (theirs == p.priority and _is_higher(event.source, p.primary_address)):
         return _yield_to(p, state, event, now)
-    if p.router.strict and theirs:
-        return state, ()
-    # RFC 9568 section 6.4.3: answer a losing advertisement at once, so that its sender gives way.
-    state, effects = _send_soon(p, state, now, p.router.advertisement_interval)
-    if p.router.strict:
+    announcing = p.router.announcing
+    effects: Effects = ()
+    if theirs == 0 or (p.router.answers_lower_priority and not p.router.strict):
+        # RFC 9568 section 6.4.3: answer a losing advertisement at once, so that its sender gives way.
+        state, effects = _send_soon(p, state, now, p.router.advertisement_interval)
+    if p.router.strict or not announcing.lower_priority_repeat:
         return state, effects
     # Departure: a rival may have drawn hosts to itself (a healed split, or one that leaves late): they learn our MAC
     # again, and the last one's hosts too.
     slot = now if state.answered_at is None else state.answered_at + ANSWER_ANNOUNCEMENTS_APART
     if now < slot:
         return replace(state, answer_at=slot), effects
-    announcing = p.router.announcing
     if announcing.lower_priority_delay and state.announce_at is None:
         state = replace(
             state,
@@ -476,7 +496,8 @@ def _yield_to(p: Parameters, state: Master, event: AdvertisementReceived, now: I
     # Departure: our last word, once our addresses are gone, makes the other one announce again. After a healed split
     # it may never have heard of us, and hosts may hold our MAC.
     farewell: Effects = () if p.router.strict else (BidFarewell(_farewell(p), unless_by=None),)
-    return new, (RemoveAddresses(p.router.let_go), *farewell, StateChanged(state, new, why))
+    defeat: Effects = (SendAdvertisement(p.advertisement),) if p.router.announces_defeat else ()
+    return new, (*defeat, RemoveAddresses(p.router.let_go), *farewell, StateChanged(state, new, why))
 
 
 def _master_adapts(p: Parameters, previous: Parameters, state: Master, now: Instant) -> tuple[State, Effects]:

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     PREEMPTING = "preempting"
     PREEMPTED = "preempted"
     TIE_LOST = "tie_lost"
+    STALLED = "stalled"
     TRACKER_FAILED = "tracker_failed"
     DRAINED = "drained"
     FAILED_OVER = "failed_over"
@@ -60,6 +61,8 @@ class Parameters:
     """An operator has made another node Master: it is not preempted."""
     holds_back: bool = False
     """It would serve worse than others: it preempts nobody, and waits for silence."""
+    held_until: Instant = 0
+    """The start-up delay: nobody is listened to before, and no timer has begun."""
     company: tuple[VirtualRouter, ...] = field(default=(), repr=False)
     """The others of its sync group: it is Master when all of them are to be."""
     announcement: tuple[Frame, ...] = field(default=(), repr=False)

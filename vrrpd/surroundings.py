@@ -30,9 +30,13 @@ class Surroundings:
         self._places: dict[Identity, grid.Place] = {}
         self._virtual: frozenset[IPAddress] = frozenset()
         self._sources: frozenset[IPAddress | None] = frozenset()
+        self._held_until: Instant | None = None
 
     def configure(self, config: Config, leaving: Iterable[VirtualRouter], now: Instant) -> None:
         """These routers are wanted, and those may still hold something."""
+        if self._held_until is None:  # The machine has started when its clock did.
+            after_start = now + config.startup_delay if config.startup_delay else 0
+            self._held_until = max(after_start, config.boot_delay)
         self.groups.configure(config, now)
         self.installation.configure(config)
         self._places = grid.places(config.routers)
@@ -74,6 +78,7 @@ class Surroundings:
             crowd=max(crowds),
             handed_over=record.handed_over,
             holds_back=record.drained or self.is_worse(router),
+            held_until=self._held_until or 0,
             company=company,
             announcement=tuple(self._announcement(router)),
             own_announcement=self._own_announcement(router, source),
@@ -123,8 +128,10 @@ class Surroundings:
             yield from self._announced(address.ip, address.place)
 
     def _own_announcement(self, router: VirtualRouter, source: IPAddress) -> tuple[Frame, ...]:
-        """Of unicast peers, which have to resolve the address that it advertises from."""
-        return () if router.unicast is None else tuple(self._announced(source, router.advertising_device))
+        """For unicast peers, which have to resolve the address that it advertises from; if it is ours to claim."""
+        if router.unicast is None or source not in {a.ip for a in self.addresses_on(router.interface)}:
+            return ()
+        return tuple(self._announced(source, router.advertising_device))
 
     def _announced(self, ip: IPAddress, device: str) -> Iterator[Frame]:
         interface = self.interfaces.get(device)

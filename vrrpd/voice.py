@@ -69,7 +69,9 @@ def _packets(router: VirtualRouter, channel: Channel, message: bytes, sequence: 
 def _packet(router: VirtualRouter, channel: Channel, destination: IPAddress, message: bytes, sequence: int) -> bytes:
     content = packet.addressed(router, message, channel.source, destination)
     length = len(content) + (ah.SIZE if router.is_sealed else 0)
-    header = ip_header(channel.source, destination, channel.ttl, channel.protocol, length)
+    # What is sealed has its identification from us: that is covered too.
+    identification = 1 + sequence % 0xFFFF if router.is_sealed else 0
+    header = ip_header(channel.source, destination, channel.ttl, channel.protocol, length, identification)
     if router.is_sealed:
         content = ah.seal(header, content, router.authentication.password, sequence, unicast=router.unicast is not None)
     return header + content

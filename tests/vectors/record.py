@@ -25,7 +25,8 @@ from typing import NamedTuple
 HERE = Path(__file__).parent
 INSIDE = "--inside"
 LONGEST_WAIT = 20.0
-VRRP = 112
+VRRP, AH = 112, 51
+AH_HEADER = 24
 ALL_PROTOCOLS = 3
 FRR_DAEMONS = Path("/usr/lib/frr")
 
@@ -61,6 +62,32 @@ KEEPALIVED = (
         "version 2\nvirtual_ipaddress {\n10.230.137.102\n10.230.137.103\n10.230.137.104\n}",
     ),
     Wanted("version 3 over IPv4", 53, 4, "version 3\nvirtual_ipaddress {\n10.230.137.105\n}"),
+    Wanted(
+        "version 2, AH",
+        56,
+        4,
+        "version 2\nauthentication {\nauth_type AH\nauth_pass passwd\n}\nvirtual_ipaddress {\n10.230.137.106\n}",
+    ),
+    Wanted(
+        "version 2, AH, unicast",
+        57,
+        4,
+        "version 2\nauthentication {\nauth_type AH\nauth_pass passwd\n}\nunicast_src_ip 10.230.137.1\n"
+        "unicast_peer {\n10.230.137.2\n}\nunicast_ttl 64\nvirtual_ipaddress {\n10.230.137.107\n}",
+    ),
+    Wanted(
+        "version 3 over IPv4, unicast",
+        58,
+        4,
+        "version 3\nunicast_src_ip 10.230.137.1\nunicast_peer {\n10.230.137.2\n}\n"
+        "virtual_ipaddress {\n10.230.137.108\n}",
+    ),
+    Wanted(
+        "version 3 over IPv6, unicast",
+        59,
+        6,
+        "version 3\nunicast_src_ip 2001:db8::1\nunicast_peer {\n2001:db8::2\n}\nvirtual_ipaddress {\nfe80::59\n}",
+    ),
     Wanted(
         "version 3 over IPv6, several addresses",
         55,
@@ -99,6 +126,9 @@ def main() -> None:
         Path(f"/proc/sys/net/ipv6/conf/{name}/accept_dad").write_text("0", encoding="ascii")
         _run("ip", "link", "set", name, "up")
     _run("ip", "address", "add", "10.230.137.1/24", "dev", "eth0")
+    _run("ip", "address", "add", "2001:db8::1/64", "dev", "eth0")
+    for peer in ("10.230.137.2", "2001:db8::2"):
+        _run("ip", "neighbour", "add", peer, "lladdr", "02:00:00:00:00:02", "dev", "eth0")
     for record in (record_keepalived, record_frr):
         with tempfile.TemporaryDirectory() as directory:
             record(Path(directory))
@@ -195,9 +225,9 @@ def _drain(tap: socket.socket, found: Datagrams) -> None:
             return
         packet = frame[14:]
         match int.from_bytes(frame[12:14], "big"):
-            case EtherType.IPV4 if packet[9] == VRRP:
+            case EtherType.IPV4 if packet[9] in {VRRP, AH}:
                 whole = packet[: int.from_bytes(packet[2:4], "big")]
-                message = whole[(packet[0] & 0x0F) * 4 :]
+                message = whole[(packet[0] & 0x0F) * 4 + (AH_HEADER if packet[9] == AH else 0) :]
                 found[4, message[1], message[2] == 0] = whole
             case EtherType.IPV6 if packet[6] == VRRP:
                 whole = packet[: 40 + int.from_bytes(packet[4:6], "big")]

@@ -48,7 +48,6 @@ def _auth_type(draft: AuthenticationDraft, line: Statement, to: Reading) -> None
             draft.type = AuthenticationType.PASS
         case "AH":
             draft.type = AuthenticationType.AH
-            to.pending(word, "authentication", "auth_type AH")
         case _:
             draft.type = AuthenticationType.NONE
             to.warning(word, "bad-authentication", f"unknown authentication type {quoted(word)}: none is used", "PASS")

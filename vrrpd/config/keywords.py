@@ -340,7 +340,7 @@ class _Whole:
             other = next((other for other in there if _overlap(router, other)), None)
             there.append(router)
             if other is None:
-                kept.append(router)
+                kept.append(_told_apart(router, there[:-1]))
                 continue
             draft = self._draft.routers[router.name]
             self._to.error(
@@ -351,6 +351,13 @@ class _Whole:
                 "give one of them another virtual_router_id, on all nodes",
             )
         return kept
+
+
+def _told_apart(router: VirtualRouter, others: Sequence[VirtualRouter]) -> VirtualRouter:
+    """Of one interface, VRID and source, with other peers: its name makes it another router."""
+    if router.unicast is None or all(other.identity != router.identity for other in others):
+        return router
+    return replace(router, unicast=replace(router.unicast, label=router.name))
 
 
 def _overlap(one: VirtualRouter, other: VirtualRouter) -> bool:

@@ -143,12 +143,7 @@ class Settling:
         is_ipv6 = draft.family is Family.IPV6
         if is_ipv6 and draft.version == Version.V2:
             self.to.warning(draft.name, "ipv6-version", "IPv6 has version 3 only: 3 is taken", "version 3")
-        if is_ipv6:
-            self.to.pending(draft.name, "vrrp_instance", "IPv6")
-        version = Version(Version.V3 if is_ipv6 else draft.version or self.defaults.version)
-        if version is Version.V3 and not is_ipv6:
-            self.to.pending(draft.name, "vrrp_instance", "version 3")
-        return version
+        return Version(Version.V3 if is_ipv6 else draft.version or self.defaults.version)
 
     def _needs_address(self, draft: RouterDraft, version: Version, strict: bool) -> None:
         if draft.addresses or draft.no_virtual_ipaddress or not (strict or version is Version.V3):

@@ -36,8 +36,11 @@ class Node(Host):
 
     def start_daemon(self, daemon: Daemon, configuration: str) -> Process:
         """Start a daemon on a configuration file of that text, and return at once."""
-        file = self.write("keepalived.conf", configuration)
-        self._daemon = self.start(*daemon.run(file), log=self.log.name)
+        return self.run_as_daemon(*daemon.run(self.write("keepalived.conf", configuration)))
+
+    def run_as_daemon(self, *argv: str) -> Process:
+        """Start a program as the node's daemon, and return at once."""
+        self._daemon = self.start(*argv, log=self.log.name)
         return self._daemon
 
     def stop_daemon(self) -> int:

@@ -9,11 +9,11 @@ import ctypes
 import socket
 import struct
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from types import TracebackType
 from typing import Self, TypeAlias
 
-from vrrpd.model import SECOND, Instant
+from vrrpd.model import SECOND, Instant, IPAddress
 
 _SO_ATTACH_FILTER = 26
 _SO_TIMESTAMPNS = 35
@@ -23,22 +23,29 @@ _LONGEST_FRAME = 65_536
 
 _ARP = 0x0806
 _IPV4 = 0x0800
+_IPV6 = 0x86DD
 _VRRP = 112
+_AH = 51
+_AH_HEADER = 24
 _TCP = 6
 _HTTP = 80
 _SYN_ACK = 0x12
 
-# Classic BPF, (code, jump if true, jump if false, operand): ARP, VRRP over IPv4 and TCP from port 80 pass.
+# Classic BPF, (code, jump if true, jump if false, operand): ARP, VRRP in every form and TCP from port 80 pass.
 _FILTER = (
     (0x28, 0, 0, 12),  # EtherType
-    (0x15, 8, 0, _ARP),
-    (0x15, 0, 6, _IPV4),
+    (0x15, 12, 0, _ARP),
+    (0x15, 8, 0, _IPV6),
+    (0x15, 0, 9, _IPV4),
     (0x30, 0, 0, 23),  # protocol
-    (0x15, 5, 0, _VRRP),
-    (0x15, 0, 3, _TCP),
+    (0x15, 8, 0, _VRRP),
+    (0x15, 7, 0, _AH),
+    (0x15, 0, 5, _TCP),
     (0xB1, 0, 0, 14),  # X: length of the IPv4 header
     (0x48, 0, 0, 14),  # source port
-    (0x15, 1, 0, _HTTP),
+    (0x15, 3, 2, _HTTP),
+    (0x30, 0, 0, 20),  # next header
+    (0x15, 1, 0, _VRRP),
     (0x06, 0, 0, 0),  # drop
     (0x06, 0, 0, _LONGEST_FRAME),  # pass
 )
@@ -58,12 +65,12 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class AdvertisementSeen:
-    """A VRRP advertisement over IPv4, version 2 or 3."""
+    """A VRRP advertisement, version 2 or 3, over IPv4 or IPv6, in an Authentication Header or not."""
 
     at: Instant
     host: str
     sent: bool
-    source: IPv4Address
+    source: IPAddress
     version: int
     vrid: int
     priority: int
@@ -111,7 +118,9 @@ def decode(frame: Frame) -> Sighting | None:
             return _arp(frame)
         if ether_type == _IPV4:
             return _ipv4(frame)
-    except struct.error:
+        if ether_type == _IPV6 and frame.data[20] == _VRRP:
+            return _advertisement(frame, IPv6Address(frame.data[22:38]), 54)
+    except (struct.error, IndexError, AddressValueError):
         pass
     return None
 
@@ -124,9 +133,8 @@ def _arp(frame: Frame) -> ArpSeen:
 def _ipv4(frame: Frame) -> Sighting | None:
     first, protocol, source, destination = struct.unpack_from("!B8xB2x4s4s", frame.data, 14)
     payload = 14 + (first & 0x0F) * 4
-    if protocol == _VRRP:
-        kind, vrid, priority = struct.unpack_from("!BBB", frame.data, payload)
-        return AdvertisementSeen(frame.at, frame.host, frame.sent, IPv4Address(source), kind >> 4, vrid, priority)
+    if protocol in {_VRRP, _AH}:
+        return _advertisement(frame, IPv4Address(source), payload + (_AH_HEADER if protocol == _AH else 0))
     if protocol == _TCP:
         server_port, client_port, flags = struct.unpack_from("!HH9xB", frame.data, payload)
         if server_port == _HTTP and flags & _SYN_ACK == _SYN_ACK:
@@ -134,6 +142,11 @@ def _ipv4(frame: Frame) -> Sighting | None:
                 frame.at, frame.host, frame.sent, IPv4Address(source), IPv4Address(destination), client_port
             )
     return None
+
+
+def _advertisement(frame: Frame, source: IPAddress, start: int) -> AdvertisementSeen:
+    kind, vrid, priority = struct.unpack_from("!BBB", frame.data, start)
+    return AdvertisementSeen(frame.at, frame.host, frame.sent, source, kind >> 4, vrid, priority)
 
 
 class Tap:

@@ -175,7 +175,8 @@ class VirtualRouter:
     accepts_known_lists: bool = False
     """Do not compare addresses with those of a Master that was compared before (skip_check_adv_addr)."""
     yields_after_stall: int | None = None
-    """nopreempt: after a stall this long a Master turns Backup; adverts, 1 to 254 (timer_expired_backup)."""
+    """nopreempt: a Master turns Backup after a stall in which a peer of this priority, 1 to 254, has taken over
+    (timer_expired_backup). None: it goes on."""
     promotes_secondaries: bool = False
     """Removing one address of a prefix must not remove the others (the kernel's promote_secondaries)."""
     notification: Notification = NO_NOTIFICATION

@@ -38,7 +38,7 @@ def ipv4_packet(source: IPv4Address, destination: IPv4Address, identification: i
 def as_received(packet: bytes, identification: int) -> Content:
     """What a raw socket delivers of a packet that was sent: the kernel fills in the one, and drops the other header."""
     if packet[0] >> 4 == 4:  # noqa: PLR2004
-        return packet[:4] + identification.to_bytes(2, "big") + packet[6:]
+        return packet if any(packet[4:6]) else packet[:4] + identification.to_bytes(2, "big") + packet[6:]
     return Datagram(IPv6Address(packet[8:24]), IPv6Address(packet[24:40]), packet[7], packet[40:])
 
 
