@@ -10,7 +10,7 @@ SECONDS ?= 60
 # Tests mostly wait for what happens in real time; more at once than this and some of it comes late on two cores.
 WORKERS ?= 4
 
-.PHONY: help demo test check bench fuzz mutants explore setup clean programs-demo programs-test
+.PHONY: help demo test check bench soak fuzz mutants explore setup clean programs-demo programs-test
 .NOTPARALLEL:
 
 help: ## say what there is to make
@@ -32,6 +32,9 @@ check: $(DEVELOPMENT)/made ## what can be said without running it: style, types,
 
 bench: setup ## vrrpd beside keepalived, in figures; never fails because of them
 	$(RUNTIME)/bin/python -m tests.bench
+
+soak: setup ## reload a serving Master thousands of times, and say what it cost
+	$(RUNTIME)/bin/python -m tests.soak
 
 fuzz: $(FUZZING)/made ## vary what comes from outside, SECONDS=60 for each target and engine; what is found becomes a test
 	for target in packet receive config; do \

@@ -45,6 +45,7 @@ _numbers = count()
 _SOL_NETLINK = 270
 _NETLINK_LISTEN_ALL_NSID = 8
 _RTMGRP_IPV4_IFADDR = 0x10
+_SO_RCVBUFFORCE = 33
 _RTM_NEWADDR = 20
 _IFA_LOCAL = 2
 
@@ -66,6 +67,7 @@ class AddressMonitor:
         self._hosts = hosts
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
         self._socket.setsockopt(_SOL_NETLINK, _NETLINK_LISTEN_ALL_NSID, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 1 << 24)
         self._socket.bind((0, _RTMGRP_IPV4_IFADDR))
 
     def fileno(self) -> int:
