@@ -200,6 +200,10 @@ def _version_or_help(parser: argparse.ArgumentParser) -> object:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from vrrpd.linux.init import become_init
+
+    if (code := become_init()) is not None:
+        return code
     from vrrpd import daemon, logs
     from vrrpd.web import AddressError, parse_address
 

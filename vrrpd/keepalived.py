@@ -85,6 +85,10 @@ def _test(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from vrrpd.linux.init import become_init  # noqa: PLC0415
+
+    if (code := become_init()) is not None:
+        return code
     from vrrpd import daemon, rundir  # noqa: PLC0415
 
     if not options.dont_fork and os.fork():
