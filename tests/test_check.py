@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vrrpd.check import as_json, exit_code, render
+from vrrpd.check import as_json, exit_code
 from vrrpd.config.diagnostics import Diagnostic, Severity
 from vrrpd.config.load import load
 from vrrpd.config.node import Offline
@@ -31,15 +31,6 @@ def test_the_exit_status_is_that_of_the_worst(severities: list[Severity], plain:
     diagnostics = [found(severity) for severity in severities]
     assert exit_code(diagnostics) == plain
     assert exit_code(diagnostics, strict=True) == strict
-
-
-def test_people_see_the_place_the_line_and_a_caret() -> None:
-    shown = Diagnostic(Severity.ERROR, "code", "a.conf", 3, 3, "is wrong", "mend it", "\tx y")
-    whole = Diagnostic(Severity.WARNING, "code", "b.conf", 0, 0, "is empty")
-    assert render([shown, whole]) == (
-        "a.conf:3:3: error: is wrong (mend it)\n    \tx y\n    \t ^\nb.conf: warning: is empty\n1 error, 1 warning\n"
-    )
-    assert render([]) == "nothing to say\n"
 
 
 def test_programs_see_the_configuration_without_its_password() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -24,21 +22,6 @@ def exit_code(diagnostics: Iterable[Diagnostic], *, strict: bool = False) -> int
     if Severity.ERROR in severities:
         return HAS_ERRORS
     return NOT_CLEAN if strict and severities & {Severity.WARNING, Severity.ADVICE} else FINE
-
-
-def render(diagnostics: Iterable[Diagnostic]) -> str:
-    """For people: each diagnostic, its line and a caret under its column, and how many there are of which kind."""
-    shown = list(diagnostics)
-    counts = Counter(found.severity for found in shown)
-    total = ", ".join(f"{counts[severity]} {severity}" for severity in Severity if counts[severity])
-    return "\n".join([*map(_rendered, shown), total or "nothing to say"]) + "\n"
-
-
-def _rendered(found: Diagnostic) -> str:
-    if not found.text:
-        return str(found)
-    margin = re.sub(r"[^\t]", " ", found.text[: max(found.column - 1, 0)])
-    return f"{found}\n    {found.text}\n    {margin}^"
 
 
 def as_json(files: Sequence[Loaded]) -> str:

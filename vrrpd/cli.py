@@ -81,6 +81,13 @@ def parser() -> argparse.ArgumentParser:
         help=f"default: {_file_words()}; several: the nodes of one cluster",
     )
     check.add_argument("--json", action="store_true", help="print JSON")
+    check.add_argument(
+        "--format",
+        choices=("people", "gcc", "github"),
+        default="people",
+        help="gcc: lines that editors read; github: annotations (default: people)",
+    )
+    check.add_argument("--keepalived", action="store_true", help="exit with the status that keepalived -t would have")
     check.add_argument("--strict", action="store_true", help="exit 2 on a warning or advice")
     check.add_argument("--offline", action="store_true", help="not on the node: do not look for interfaces and scripts")
     _add_config_id(check)
@@ -216,7 +223,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from vrrpd import check
+    from vrrpd import check, rendering, verdict
     from vrrpd.config.load import load, load_nodes
     from vrrpd.config.node import Offline
     from vrrpd.linux.node import ThisNode
@@ -226,9 +233,11 @@ def _check(options: argparse.Namespace) -> int:
     config_id = options.config_id
     files = load_nodes([first, *more], config_id) if more else (load(first, node, config_id),)
     found = [diagnostic for file in files for diagnostic in file.diagnostics]
-    sys.stdout.write(check.as_json(files) + "\n" if options.json else check.render(found))
-    if not options.json and (options.offline or more):
+    sys.stdout.write(check.as_json(files) + "\n" if options.json else rendering.FORMATS[options.format](found))
+    if options.format == "people" and not options.json and (options.offline or more):
         print("not looked for: this node's interfaces, users and scripts")
+    if options.keepalived:
+        return verdict.verdict(files)
     return check.exit_code(found, strict=options.strict)
 
 

@@ -17,7 +17,8 @@ from vrrpd.config.lint import Subject, lint
 from vrrpd.config.node import Node, Offline
 from vrrpd.config.places import Places
 from vrrpd.config.shown import with_lines
-from vrrpd.model import Config
+from vrrpd.config.syntax import Statement
+from vrrpd.model import Config, Notification
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Loaded:
     path: str
     config: Config
     diagnostics: tuple[Diagnostic, ...]
+    runs_insecurely: bool = False
+    """It has scripts and no enable_script_security."""
     subject: Subject | None = field(default=None, compare=False, repr=False)
     """For a comparison with the other nodes; a file that is read alone keeps nothing of its text."""
     parsed: Parsed | None = field(default=None, compare=False, repr=False)
@@ -61,7 +64,36 @@ def load(path: str | PathLike[str], node: Node, config_id: str | None = None, *,
     subject = Subject(built.config, Places(parsed.statements, name), node, alone)
     found = in_order(parsed.diagnostics + built.diagnostics + lint(subject) + findings.all())
     shown = with_lines(found, parsed.sources, parsed.secret_names)
-    return Loaded(name, built.config, shown) if alone else Loaded(name, built.config, shown, subject, parsed)
+    insecurely = has_commands(built.config) and not _is_secure(parsed.statements)
+    loaded = Loaded(name, built.config, shown, insecurely)
+    return loaded if alone else replace(loaded, subject=subject, parsed=parsed)
+
+
+def has_commands(config: Config) -> bool:
+    """Whether it starts any program."""
+    told = [router.notification for router in config.routers] + [group.notification for group in config.groups]
+    telling = config.telling
+    return bool(
+        config.scripts
+        or any(_tells(notification) for notification in told)
+        or telling.startup
+        or telling.shutdown
+        or any(fifo.reader for fifo in (telling.fifo, telling.router_fifo) if fifo)
+    )
+
+
+def _tells(to: Notification) -> bool:
+    by_state = to.on_change or to.on_master or to.on_backup or to.on_fault or to.on_stop
+    return bool(by_state or to.on_deleted or to.on_lower_priority)
+
+
+def _is_secure(statements: Sequence[Statement]) -> bool:
+    return any(
+        line.keyword == "enable_script_security"
+        for block in statements
+        if block.keyword == "global_defs"
+        for line in block.children or ()
+    )
 
 
 def _first_label() -> str:
