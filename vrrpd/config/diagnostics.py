@@ -71,6 +71,8 @@ class Diagnostic:
 
 def printable(text: str) -> str:
     """Nothing that a file holds can steer a terminal or forge a line of a log."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() or character == "\t" else "�" for character in text)
 
 

@@ -27,7 +27,7 @@ from vrrpd.config.includes import (
 )
 from vrrpd.config.repetition import RepetitionError, read_repetition, repeated
 from vrrpd.config.sources import Sources
-from vrrpd.config.syntax import End, Part, Statement, continues, parts_of, without_comment
+from vrrpd.config.syntax import End, Part, Statement, continues, parts_of, simple_part, without_comment
 from vrrpd.config.text import Text, line_of
 from vrrpd.config.tree import MAX_DEPTH, Tree
 
@@ -35,6 +35,7 @@ _SPECIAL = re.compile(r"[#!$@~\\]|include")
 _CONDITION = re.compile(r"@(?P<negated>\^?)(?P<config_id>[^ \t]*)(?P<blanks>[ \t]*)")
 _INCLUDE = re.compile(r"(include[rmwba]?)[ \t\f\v\r]+(.*)", re.DOTALL)
 _BARE_NAME = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
+_DIRECTIVES = frozenset({"random_seed", "include_check"})
 _UNDECODED = re.compile("[\ud800-\udfff]")
 
 
@@ -141,10 +142,13 @@ class _Reader:
     def read(self) -> Parsed:
         tree = Tree(self._findings)
         try:
-            for part in self._parts():
-                self._count(part.statement)
-                self._follow(part.statement)
-                tree.add(part.statement, part.end)
+            for statement, end, _ in self._parts():
+                self._count(statement)
+                if statement.words and statement.words[0].text in _DIRECTIVES:
+                    self._follow(statement)
+                if self._sources.has_undecoded:
+                    self._require_text(statement)
+                tree.add(statement, end)
         except _TooMuchError as error:
             self._findings.error(self._at, "too-long", f"{error}; the rest is not read")
         statements = tree.finish()
@@ -164,7 +168,9 @@ class _Reader:
             if self._body is not None:
                 self._continue(self._body, line)
             elif _SPECIAL.search(line.text) is None:
-                yield from self._plain(line)
+                self._at = line.pieces[0]
+                part = simple_part(line)
+                yield from parts_of(line, self._findings) if part is None else (part,)
             else:
                 yield from self._special(line)
 
@@ -190,13 +196,6 @@ class _Reader:
             self._checks = frame.checks
             if self._body is not None:
                 self._define(self._body)
-
-    def _plain(self, line: Text) -> Iterator[Part]:
-        self._at = line.pieces[0]
-        for part in parts_of(line, self._findings):
-            if self._sources.has_undecoded:
-                self._require_text(part.statement)
-            yield part
 
     def _special(self, line: Text) -> Iterator[Part]:
         self._at = line.at()
@@ -315,8 +314,6 @@ class _Reader:
 
     def _remark(self, statement: Statement, line: Text) -> None:
         """What is to be said of a statement whose line was special."""
-        if self._sources.has_undecoded:
-            self._require_text(statement)
         if line.names and "pass" in statement.keyword.lower():
             self._secret_names |= line.names
         for word in statement.words:

@@ -78,6 +78,10 @@ _TOKEN = re.compile(
        | (?P<unclosed>")""",
     re.VERBOSE,
 )
+_SIMPLE = re.compile(rf"([^\"{{}}\x1c-\x1f]*)([{{}}]?)[{BLANKS}]*")
+"""A line without quotes, with no brace but a last one, and without what only str.split() separates words by: nearly
+all lines."""
+_ENDS = {"": End.LINE, "{": End.OPEN, "}": End.CLOSE}
 _PLAIN = re.compile(rf"[^{BLANKS}]+")
 _BEFORE_COMMENT = re.compile(r"""(?:[^"\\!#]++|\\[^!#]|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))*+""", re.DOTALL)
 
@@ -90,24 +94,35 @@ class Part(NamedTuple):
     rest: int
 
 
-def parts_of(line: Text, findings: Findings) -> Iterator[Part]:
-    """The statements of a line without comment; one without words only where a brace ends it."""
-    if len(line.pieces) == 1 and '"' not in line.text and "{" not in line.text and "}" not in line.text:
-        piece = line.pieces[0]
-        if words := _plain_words(line.text, piece):
-            yield Part(_statement(words, line, 0, len(line.text)), End.LINE, len(line.text))
-        return
-    yield from _quoted_and_braced(line, findings)
+def simple_part(line: Text) -> Part | None:
+    """The only statement of a line that is as simple as nearly all are; None: ask `parts_of`."""
+    simple = _SIMPLE.fullmatch(line.text) if len(line.pieces) == 1 else None
+    if simple is None:
+        return None
+    text, brace = simple.groups()
+    words = _plain_words(text, line.pieces[0])
+    if not words and not brace:
+        return None
+    return Part(_statement(words, line, 0, len(text)), _ENDS[brace], len(line.text))
 
 
 def _plain_words(text: str, piece: Piece) -> list[Word]:
-    _, file, number, column, fixed = piece
-    return [
-        Word(match[0], file, number, column if fixed else column + match.start()) for match in _PLAIN.finditer(text)
-    ]
+    _, file, line, column, fixed = piece
+    if fixed:
+        return [Word(word, file, line, column) for word in _PLAIN.findall(text)]
+    if not text.isascii():  # split() would take a no-break space for a blank
+        return [Word(match[0], file, line, column + match.start()) for match in _PLAIN.finditer(text)]
+    words = []
+    at = 0
+    for word in text.split():
+        at = text.index(word, at)
+        words.append(Word(word, file, line, column + at))
+        at += len(word)
+    return words
 
 
-def _quoted_and_braced(line: Text, findings: Findings) -> Iterator[Part]:
+def parts_of(line: Text, findings: Findings) -> Iterator[Part]:
+    """The statements of a line without comment; one without words only where a brace ends it."""
     words: list[Word] = []
     begin = stop = 0
     for token in _TOKEN.finditer(line.text):
@@ -119,7 +134,7 @@ def _quoted_and_braced(line: Text, findings: Findings) -> Iterator[Part]:
                 text = token["quoted"].replace('\\"', '"')
                 words.append(Word(text, spot.file, spot.line, spot.column, quoted=True))
             case "brace":
-                yield Part(_statement(words, line, begin, token.start()), End(token[0]), token.end())
+                yield Part(_statement(words, line, begin, token.start()), _ENDS[token[0]], token.end())
                 words, begin = [], token.end()
             case "unclosed":
                 findings.error(

@@ -34,8 +34,8 @@ class Text(NamedTuple):
 
     def at(self, offset: int = 0) -> Spot:
         """Where a character stands."""
-        piece = self.pieces[self._index(offset)]
-        return Spot(piece.file, piece.line, piece.column if piece.fixed else piece.column + offset - piece.start)
+        start, file, line, column, fixed = self.pieces[self._index(offset)]
+        return Spot(file, line, column if fixed else column + offset - start)
 
     def is_made(self, offset: int) -> bool:
         """Whether a definition has put the character there."""
