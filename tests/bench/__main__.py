@@ -13,7 +13,7 @@ from typing import Protocol
 from vrrpd.lab.host import LabError, environment, run
 from vrrpd.lab.world import World
 
-from . import guide, handover, load, takeover
+from . import guide, handover, load, reading, takeover
 from .figures import Figure, table
 
 
@@ -26,6 +26,7 @@ _MEASURES: dict[str, _Measure] = {
     "stop": handover.measure_one,
     "guide": guide.measure,
     "load": load.measure,
+    "reading": reading.measure,
     "status": load.measure_status,
     "crowd": handover.measure_all,
 }

@@ -31,7 +31,7 @@ from vrrpd.config.syntax import End, Part, Statement, continues, parts_of, simpl
 from vrrpd.config.text import Text, line_of
 from vrrpd.config.tree import MAX_DEPTH, Tree
 
-_SPECIAL = re.compile(r"[#!$@~\\]|include")
+_SPECIAL = re.compile(r"[#!$@~\\\x1c-\x1f]|include")
 _CONDITION = re.compile(r"@(?P<negated>\^?)(?P<config_id>[^ \t]*)(?P<blanks>[ \t]*)")
 _INCLUDE = re.compile(r"(include[rmwba]?)[ \t\f\v\r]+(.*)", re.DOTALL)
 _BARE_NAME = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")

@@ -21,7 +21,7 @@ _BUILTINS = frozenset(
 
 def program_name(argv: Sequence[str]) -> str:
     """What is run, without its directory."""
-    return PurePosixPath(argv[0]).name if argv else ""
+    return argv[0].rpartition("/")[2] if argv else ""
 
 
 def shell_syntax(argv: Sequence[str]) -> str | None:

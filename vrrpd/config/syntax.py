@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from vrrpd.config.diagnostics import Findings
-from vrrpd.config.text import Piece, Text
+from vrrpd.config.text import Text
 
 _LONGEST_SHOWN = 40
 
@@ -78,11 +78,7 @@ _TOKEN = re.compile(
        | (?P<unclosed>")""",
     re.VERBOSE,
 )
-_SIMPLE = re.compile(rf"([^\"{{}}\x1c-\x1f]*)([{{}}]?)[{BLANKS}]*")
-"""A line without quotes, with no brace but a last one, and without what only str.split() separates words by: nearly
-all lines."""
 _ENDS = {"": End.LINE, "{": End.OPEN, "}": End.CLOSE}
-_PLAIN = re.compile(rf"[^{BLANKS}]+")
 _BEFORE_COMMENT = re.compile(r"""(?:[^"\\!#]++|\\[^!#]|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))*+""", re.DOTALL)
 
 
@@ -95,30 +91,28 @@ class Part(NamedTuple):
 
 
 def simple_part(line: Text) -> Part | None:
-    """The only statement of a line that is as simple as nearly all are; None: ask `parts_of`."""
-    simple = _SIMPLE.fullmatch(line.text) if len(line.pieces) == 1 else None
-    if simple is None:
-        return None
-    text, brace = simple.groups()
-    words = _plain_words(text, line.pieces[0])
-    if not words and not brace:
-        return None
-    return Part(_statement(words, line, 0, len(text)), _ENDS[brace], len(line.text))
+    """The only statement of a line that is as simple as nearly all are; None: ask `parts_of`.
 
-
-def _plain_words(text: str, piece: Piece) -> list[Word]:
-    _, file, line, column, fixed = piece
-    if fixed:
-        return [Word(word, file, line, column) for word in _PLAIN.findall(text)]
-    if not text.isascii():  # split() would take a no-break space for a blank
-        return [Word(match[0], file, line, column + match.start()) for match in _PLAIN.finditer(text)]
-    words = []
+    The line holds none of the separators that only str.split() knows.
+    """
+    text, pieces, _ = line
+    if len(pieces) != 1 or '"' in text or not text.isascii():
+        return None
+    text = text.rstrip()
+    brace = text[-1:] if text.endswith(("{", "}")) else ""
+    if brace:
+        text = text[:-1]
+    words = text.split()
+    if "{" in text or "}" in text or not (words or brace):
+        return None
+    _, file, number, column, fixed = pieces[0]
+    found = []
     at = 0
-    for word in text.split():
+    for word in words:
         at = text.index(word, at)
-        words.append(Word(word, file, line, column + at))
+        found.append(Word(word, file, number, column if fixed else column + at))
         at += len(word)
-    return words
+    return Part(_statement(found, line, 0, len(text)), _ENDS[brace], len(line.text))
 
 
 def parts_of(line: Text, findings: Findings) -> Iterator[Part]:
