@@ -118,7 +118,7 @@ class ProcessDraft(_Weighed):
             to.advice(
                 self.at,
                 "long-process-name",
-                f"the kernel keeps {_COMM} bytes of a process's name: {quoted(self.at)} never runs",
+                f"the kernel keeps {_COMM} bytes of a process's name: keepalived never finds {quoted(self.at)}",
                 f"write its first {_COMM} characters, or full_command",
             )
         return TrackedProcess(
