@@ -104,7 +104,7 @@ def test_fifos_and_scripts_are_told() -> None:
 def test_a_fifo_of_nobody_is_not_written_and_the_first_one_counts() -> None:
     built = read(defs("notify_fifo /run/a nosuch", "vrrp_notify_fifo /run/b", "vrrp_notify_fifo /run/c"))
     assert built.config.telling == Telling(router_fifo=Fifo("/run/b"))
-    assert {found.code for found in built.diagnostics} == {"unknown-user", "duplicate-keyword", "not-yet"}
+    assert {found.code for found in built.diagnostics} == {"unknown-user", "duplicate-keyword"}
 
 
 def test_scripts_run_as_script_user_with_its_groups_where_that_is_asked() -> None:

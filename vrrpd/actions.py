@@ -211,4 +211,40 @@ class GroupChanged:
     new: GroupState
 
 
-Action: TypeAlias = RouterAction | NodeAction | RunCheck | CheckChanged | FaultsChanged | ConflictSeen | GroupChanged
+@dataclass(frozen=True, slots=True)
+class PriorityChanged:
+    """A router's effective priority is another one than before."""
+
+    router: VirtualRouter
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class LowerPriorityHeard:
+    """A Master has heard another one that is worse."""
+
+    router: VirtualRouter
+    source: IPAddress
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class RouterGone:
+    """A router that is not configured any more has given up everything."""
+
+    router: VirtualRouter
+    why: Why
+
+
+Action: TypeAlias = (
+    RouterAction
+    | NodeAction
+    | RunCheck
+    | CheckChanged
+    | FaultsChanged
+    | ConflictSeen
+    | GroupChanged
+    | PriorityChanged
+    | LowerPriorityHeard
+    | RouterGone
+)

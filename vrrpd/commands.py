@@ -22,6 +22,7 @@ from vrrpd.record import Recorder
 from vrrpd.records import Record
 from vrrpd.runtime import Runtime
 from vrrpd.states import Initialize, Master, Resigning
+from vrrpd.telling import Kind
 
 Answer: TypeAlias = Awaitable[Json]
 SLICE_S = 0.002
@@ -83,7 +84,8 @@ class Commands:
         pause_at = loop.time() + SLICE_S
         for record in list(runtime.engine.records.values()):
             now = runtime.now()
-            routers.append(snapshot.router(runtime.engine, record, now, snapshot.wall_clock(now, time.time_ns())))
+            told = snapshot.router(runtime.engine, record, now, snapshot.wall_clock(now, time.time_ns()))
+            routers.append(told | {"notify": runtime.notified(Kind.INSTANCE, record.router.name)})
             if loop.time() >= pause_at:
                 await asyncio.sleep(0)
                 pause_at = loop.time() + SLICE_S

@@ -21,11 +21,14 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from vrrpd import __version__, dumps, ledger, logs, rundir, snapshot
+from vrrpd.audience import Audience
 from vrrpd.commands import Commands
 from vrrpd.config.diagnostics import Diagnostic, Severity
 from vrrpd.config.load import Loaded, load
 from vrrpd.control import ControlServer, Json
 from vrrpd.history import History
+from vrrpd.linux.children import Children
+from vrrpd.linux.fifos import NamedPipes
 from vrrpd.linux.files import InotifyFiles
 from vrrpd.linux.haproxy import SocketHAProxies
 from vrrpd.linux.loop import new_loop
@@ -35,10 +38,12 @@ from vrrpd.linux.processes import ProcProcesses
 from vrrpd.linux.release import release
 from vrrpd.linux.scripts import PosixScripts
 from vrrpd.linux.sockets import RawNetwork
+from vrrpd.mail import Postman
 from vrrpd.model import MILLISECOND, Duration, Instant
 from vrrpd.ports import Watchers
 from vrrpd.runtime import Runtime
 from vrrpd.states import Reason, Why
+from vrrpd.telling import Kind
 from vrrpd.web import Address, WebServer
 
 EXIT_STOPPED, EXIT_CANNOT_RUN, EXIT_CONFIGURATION = 0, 1, 2
@@ -154,6 +159,7 @@ class Daemon:
                 files=InotifyFiles(loop, runtime.on_value, self._log),
                 processes=ProcProcesses(loop, runtime.on_count, self._log),
             )
+            audience = self._audience = runtime.audience = _new_audience(loop, self._log)
             book = ledger.Ledger(self._owned.ledger, runtime.masters)
             runtime.connect(network, kernel, watchers, book, executor)
             runtime.on_idle = self._on_idle
@@ -176,8 +182,8 @@ class Daemon:
             loop.add_signal_handler(signal.SIGHUP, self._reload_by_signal)
             if self._options.dumps is not None:
                 self._dump_on_signals(loop, self._options.dumps)
-            runtime.configure(loaded.config, _GONE)
-            commands.restore()
+            await audience.begin(loaded.config)
+            self._begin(loaded, commands)
             self._log.info("started", version=__version__, config=str(self._config), pid=os.getpid())
             _notify(f"READY=1\nSTATUS={len(loaded.config.routers)} virtual routers")
             _rest_the_collector()
@@ -186,6 +192,7 @@ class Daemon:
             for task in housekeeping:
                 task.cancel()
             watchers.stop()
+            await audience.end()
             network.close()
             kernel.close()
             await control.close()
@@ -193,6 +200,13 @@ class Daemon:
                 await web.close()
         self._log.info("stopped")
         return EXIT_STOPPED
+
+    def _begin(self, loaded: Loaded, commands: Commands) -> None:
+        if self._stopping:  # while the startup script ran
+            self._stopped.set()
+            return
+        self._runtime.configure(loaded.config, _GONE)
+        commands.restore()
 
     # --- signals ---
 
@@ -268,6 +282,7 @@ class Daemon:
             self._log.error("not reloaded", config=str(self._config), error=first)
             return False
         _notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self._audience.configure(loaded.config)
         self._runtime.configure(loaded.config, _GONE)
         self._reload_took = self._runtime.now() - self._reading_since
         self._log.info("reloaded", config=str(self._config))
@@ -293,7 +308,11 @@ class Daemon:
                 "count": runtime.takeovers.count,
                 "total_ms": round(runtime.takeovers.total / MILLISECOND, 3),
             },
-            "sync_groups": snapshot.sync_groups(runtime.engine, wall),
+            "sync_groups": [
+                group | {"notify": runtime.notified(Kind.GROUP, group["name"])}
+                for group in snapshot.sync_groups(runtime.engine, wall)
+            ],
+            "notify": self._audience.whole_status(),
             "strays": snapshot.strays(runtime.engine, wall),
             "drops": dict(runtime.engine.strays.drops),
         }
@@ -311,6 +330,11 @@ class Daemon:
 
 
 _GONE = Why(Reason.STOPPED, "it is no longer in the configuration")
+
+
+def _new_audience(loop: asyncio.AbstractEventLoop, log: FilteringBoundLogger) -> Audience:
+    children = Children(loop)
+    return Audience(loop, log, children, NamedPipes(loop, children, log), Postman(loop, log))
 
 
 def _rest_the_collector() -> None:

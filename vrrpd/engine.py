@@ -27,9 +27,12 @@ from vrrpd.actions import (
     GroupChanged,
     Halt,
     InterfaceChanged,
+    LowerPriorityHeard,
     NodeAction,
+    PriorityChanged,
     ProcessesCounted,
     RouterAction,
+    RouterGone,
     RunCheck,
     SendFailed,
     ThingsLost,
@@ -252,6 +255,8 @@ class Engine:
         if isinstance(record.state, Master):
             actions += self._judge_rival(record, p, source, advertisement.priority, now)
         event = AdvertisementReceived(source, advertisement)
+        if isinstance(record.state, Master) and 0 < advertisement.priority < p.priority:
+            actions.append(LowerPriorityHeard(record.router, source, advertisement.priority))
         actions += self._step(record, event, now)
         state = record.state
         refreshes = isinstance(state, Backup) and state.preempt_at is None and advertisement.priority >= p.priority
@@ -438,7 +443,7 @@ class Engine:
         self._ears.remove(record.identity)
         self._agenda.set(record.identity, None)
         self._forget_checks()
-        actions = self._install(now)
+        actions = [RouterGone(record.router, record.leaving or record.why), *self._install(now)]
         if record.successor is None:
             return actions
         return actions + self._refresh(self._enter(record.successor, now, record.voice), now)
@@ -458,6 +463,8 @@ class Engine:
         record.voice.speak(record.router, self.surroundings.channel(record))
         if previous is not None and parameters is not None and parameters != previous:
             actions += self._step(record, ParametersChanged(previous), now)
+            if record.wanted and parameters.priority != previous.priority:
+                actions.append(PriorityChanged(record.router, parameters.priority))
         own, before = self.surroundings.faults(record), record.own_faults
         record.own_faults = own
         found, known = own | self.groups.shared_fault(record), record.faults

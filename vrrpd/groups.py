@@ -155,9 +155,10 @@ class Groups:
             return GroupState.MASTER
         if any(isinstance(state, Master | Resigning) for state in states):
             return group.state
-        if any(isinstance(r.state, Initialize) and _is_told(r.faults) for r in everybody):
-            return GroupState.FAULT
-        return GroupState.BACKUP if states and all(isinstance(s, Backup) for s in states) else group.state
+        if states and all(isinstance(state, Backup) for state in states):
+            return GroupState.BACKUP
+        halted = all(isinstance(state, Initialize) for state in states)
+        return GroupState.FAULT if halted and any(_is_told(r.faults) for r in everybody) else group.state
 
 
 def with_trackers(config: Config) -> Config:

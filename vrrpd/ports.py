@@ -5,14 +5,15 @@ What comes in arrives through the callbacks that an edge is built with, always o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from vrrpd.channels import Channel, Outgoing
 from vrrpd.frames import Datagram
 from vrrpd.model import (
     Answer,
+    Command,
     Config,
     Duration,
     Family,
@@ -20,6 +21,7 @@ from vrrpd.model import (
     IPAddress,
     Script,
     ScriptResult,
+    Telling,
     TrackedFile,
     TrackedHAProxy,
     TrackedProcess,
@@ -178,3 +180,41 @@ class Watchers:
         self.haproxies.stop()
         self.files.close()
         self.processes.close()
+
+
+class Running(Protocol):
+    """A program that runs."""
+
+    def end_after(self, rest: Duration, because: str) -> None:
+        """It may run for so long still."""
+
+
+class Programs(Protocol):
+    """Runs programs of the configuration that are told something."""
+
+    def start(
+        self, command: Command, timeout: Duration | None, done: Callable[[ScriptResult], None], facts: Mapping[str, str]
+    ) -> Running | None:
+        """Run it with these facts in its environment; None when it cannot be, which `done` is told.
+
+        `done` is called exactly once, never before this returns, and not at all after `stop`.
+        """
+
+    def stop(self) -> None:
+        """End what runs, whole process groups, and forget it."""
+
+
+class Pipes(Protocol):
+    """FIFOs and the programs that read them."""
+
+    def configure(self, telling: Telling) -> None:
+        """Have these, and no others."""
+
+    def write(self, line: str) -> None:
+        """Into each of them, whole and in order, once there is room. Never blocks."""
+
+    async def finish(self) -> None:
+        """Give readers a moment to read what is there, then end them."""
+
+    def status(self) -> list[dict[str, Any]]:
+        """Of each, for `vrrpd status`."""

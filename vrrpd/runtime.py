@@ -33,15 +33,19 @@ from vrrpd.actions import (
     GroupChanged,
     Halt,
     InterfaceChanged,
+    LowerPriorityHeard,
     NodeAction,
+    PriorityChanged,
     ProcessesCounted,
     RouterAction,
+    RouterGone,
     RunCheck,
     SendFailed,
     ThingsLost,
     TimePassed,
     Undrain,
 )
+from vrrpd.audience import Audience, Json
 from vrrpd.channels import Outgoing
 from vrrpd.engine import Engine
 from vrrpd.frames import Datagram
@@ -81,6 +85,7 @@ from vrrpd.states import (
     StateChanged,
     Why,
 )
+from vrrpd.telling import Kind, Teller, Told
 from vrrpd.voice import Voice
 from vrrpd.wanted import Followup, Results
 
@@ -113,12 +118,15 @@ class Runtime:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, log: FilteringBoundLogger) -> None:
         self.engine = Engine()
+        self.audience: Audience | None = None
+        """Whom changes are told."""
         self.recorder = Recorder(self.engine)
         self.lag_max: Duration = 0
         """The latest that a timer has fired."""
         self.takeovers = Takeovers()
         self.on_idle: Callable[[], None] | None = None
         """Called once nothing is left to do after a stop."""
+        self._teller = Teller(self.engine.records)
         self._loop = loop
         self._log = log
         self._timer: asyncio.TimerHandle | None = None
@@ -147,6 +155,10 @@ class Runtime:
         """Who would have to resign if this process were killed now."""
         return tuple(self._master_here(r) for r in self.engine.records.values() if isinstance(r.state, Master))
 
+    def notified(self, kind: Kind, name: str) -> list[Json]:
+        """How the commands that are told of it have ended."""
+        return [] if self.audience is None else self.audience.status((kind, name))
+
     # --- in ---
 
     def configure(self, config: Config, why: Why) -> None:
@@ -155,12 +167,17 @@ class Runtime:
         moving = [thing for router in config.routers for thing in router.held]
         self._kernel.prepare([*(thing.bare for thing in static), *moving])
         self._pacer.configure(config.pacing)
+        is_reload = not self.engine.idle
+        self._teller.configure(config)
         self._turn(ConfigChanged(config, why))
+        if is_reload and config.telling.tells_after_reload:
+            self._tell(self._teller.repeat())
         self._watchers.watch(config)
         self._listen()
 
     def stop(self, why: Why) -> None:
         """Hand over and give up everything; `on_idle` says when that is done."""
+        self._teller.stop()
         self._turn(ConfigChanged(Config(), why))
         self._queue.note_masters()
 
@@ -276,6 +293,10 @@ class Runtime:
                     self._log.info("faults changed", router=router.name, faults=words)
                 case GroupChanged(group, old, new):
                     self._log.info("group changed", group=group.name, old=old, new=new)
+                case PriorityChanged(router, priority):
+                    self._log.info("priority changed", router=router.name, priority=priority)
+                case LowerPriorityHeard() | RouterGone():
+                    pass  # For those who are told.
                 case ConflictSeen(router, conflict):
                     self._log.warning(
                         "peer disagrees",
@@ -288,6 +309,11 @@ class Runtime:
                     )
                 case _:
                     assert_never(action)
+        self._tell(self._teller.hear(actions))
+
+    def _tell(self, told: list[Told]) -> None:
+        if self.audience is not None:
+            self.audience.tell(told)
 
     def _perform(self, router: VirtualRouter, effect: Effect) -> None:
         match effect:

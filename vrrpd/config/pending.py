@@ -13,25 +13,7 @@ from collections.abc import Mapping
 
 REFUSED: Mapping[str, Mapping[str, str]] = {
     "the file": {
-        "vrrp_sync_group": "routers that move together",
         "net_namespace": "where all of it happens",
-    },
-    "global_defs": {
-        "vrrp_notify_fifo": "who is told",
-        "notify_fifo": "who is told",
-        "vrrp_notify_fifo_script": "who is told",
-        "notify_fifo_script": "who is told",
-        "startup_script": "who is told",
-        "shutdown_script": "who is told",
-    },
-    "vrrp_instance": {
-        "notify": "who is told",
-        "notify_master": "who is told",
-        "notify_backup": "who is told",
-        "notify_fault": "who is told",
-        "notify_stop": "who is told",
-        "notify_deleted": "who is told",
-        "notify_master_rx_lower_pri": "who is told",
     },
 }
 
@@ -40,23 +22,11 @@ WAITING: Mapping[str, Mapping[str, str]] = {
         "instance": "the name of the runtime directory",
     },
     "global_defs": {
-        "set_supplementary_groups": "the groups of scripts",
-        "vrrp_notify_priority_changes": "what FIFOs are told",
-        "fifo_write_vrrp_states_on_reload": "what FIFOs are told",
-        "startup_script_timeout": "how long it may run",
-        "shutdown_script_timeout": "how long it may run",
-        "smtp_alert": "mail",
-        "smtp_alert_vrrp": "mail",
-        "no_email_faults": "mail",
         "vrrp_priority": "the daemon's own process",
         "vrrp_rt_priority": "the daemon's own process",
         "vrrp_rlimit_rttime": "the daemon's own process",
         "vrrp_rlimit_rtime": "the daemon's own process",
         "vrrp_no_swap": "the daemon's own process",
         "vrrp_cpu_affinity": "the daemon's own process",
-    },
-    "vrrp_instance": {
-        "smtp_alert": "mail",
-        "notify_priority_changes": "what FIFOs are told",
     },
 }

@@ -49,15 +49,25 @@ class Child:
     """One run of a program."""
 
     command: Command
-    timeout: Duration | None
     done: Done | None
     """None once it was called."""
+    loop: asyncio.AbstractEventLoop
     pid: int
     pidfd: int
     started_at: float
     timer: asyncio.TimerHandle | None = None
-    timed_out: bool = False
+    because: str = ""
+    """Why it does not end by itself, in words."""
+    is_ending: bool = False
     has_ended: bool = False
+
+    def end_after(self, rest: Duration, because: str) -> None:
+        """SIGTERM to its whole group then, and SIGKILL 2 s later; 0: now."""
+        if self.has_ended or self.is_ending:
+            return
+        self.cancel_timer()
+        self.because = because
+        self.timer = self.loop.call_later(rest / SECOND, self._end)
 
     def signal_group(self, number: signal.Signals) -> None:
         """To all of the group: its id is taken as long as the leader is not reaped."""
@@ -68,6 +78,28 @@ class Child:
         """No longer."""
         if self.timer is not None:
             self.timer.cancel()
+
+    def report(self, result: ScriptResult) -> None:
+        """Once."""
+        done, self.done = self.done, None
+        if done is not None:
+            done(result)
+
+    def duration(self) -> Duration:
+        """Since it was started."""
+        return round((self.loop.time() - self.started_at) * SECOND)
+
+    def _end(self) -> None:
+        self.is_ending = True
+        self.signal_group(signal.SIGTERM)
+        self.timer = self.loop.call_later(_GRACE_S, self._kill)
+
+    def _kill(self) -> None:
+        self.signal_group(signal.SIGKILL)
+        self.timer = self.loop.call_later(_UNKILLABLE_S, self._give_up)
+
+    def _give_up(self) -> None:
+        self.report(ScriptResult(None, self.duration(), f"{self.because} and cannot be killed"))
 
 
 class Children:
@@ -87,7 +119,7 @@ class Children:
         """Run it with these facts in its environment; None when it cannot be.
 
         `done` is called exactly once, never before this returns, and not at all after `stop`: when it has ended, or
-        cannot be killed. None as timeout: it may run for ever.
+        cannot be killed. Without a timeout it may run for ever.
         """
         started_at = self._loop.time()
         try:
@@ -95,10 +127,10 @@ class Children:
         except (OSError, ValueError) as error:
             self.refuse(done, f"cannot be executed: {_explain(command, error)}")
             return None
-        child = Child(command, timeout, done, pid, pidfd, started_at)
+        child = Child(command, done, self._loop, pid, pidfd, started_at)
         self._running.add(child)
         if timeout is not None:
-            child.timer = self._loop.call_later(timeout / SECOND, self.end, child)
+            child.end_after(timeout, f"timed out after {timeout / SECOND:g} s")
         self._loop.add_reader(pidfd, self._ended, child)
         return child
 
@@ -111,15 +143,6 @@ class Children:
 
         handle = self._loop.call_soon(tell)
         self._refusals.add(handle)
-
-    def end(self, child: Child) -> None:
-        """Its time is over: SIGTERM, then SIGKILL, to the whole group."""
-        if child.has_ended or child.timed_out:
-            return
-        child.cancel_timer()
-        child.timed_out = True
-        child.signal_group(signal.SIGTERM)
-        child.timer = self._loop.call_later(_GRACE_S, self._kill, child)
 
     def stop(self) -> None:
         """SIGTERM, at most 0.2 s, SIGKILL: blocks for that long, for the end of the daemon."""
@@ -158,31 +181,16 @@ class Children:
             os.waitpid(pid, 0)
             raise
 
-    def _kill(self, child: Child) -> None:
-        child.signal_group(signal.SIGKILL)
-        child.timer = self._loop.call_later(_UNKILLABLE_S, self._give_up, child)
-
-    def _give_up(self, child: Child) -> None:
-        self._report(child, ScriptResult(None, self._duration(child), f"{_timed_out(child)} and cannot be killed"))
-
     def _ended(self, child: Child) -> None:
         self._running.discard(child)
         child.has_ended = True
         child.cancel_timer()
         self._loop.remove_reader(child.pidfd)
         os.close(child.pidfd)
-        if child.timed_out:
+        if child.is_ending:
             child.signal_group(signal.SIGKILL)  # whom it leaves behind
         _, status = os.waitpid(child.pid, 0)
-        self._report(child, _judge(child, os.waitstatus_to_exitcode(status), self._duration(child)))
-
-    def _report(self, child: Child, result: ScriptResult) -> None:
-        done, child.done = child.done, None
-        if done is not None:
-            done(result)
-
-    def _duration(self, child: Child) -> Duration:
-        return round((self._loop.time() - child.started_at) * SECOND)
+        child.report(_judge(child, os.waitstatus_to_exitcode(status), child.duration()))
 
 
 def _argument_vector(command: Command) -> tuple[str, ...]:
@@ -201,18 +209,14 @@ def _is_other(user: User | None) -> TypeGuard[User]:
 def _judge(child: Child, code: int, duration: Duration) -> ScriptResult:
     """From a code as `os.waitstatus_to_exitcode` gives it."""
     user = child.command.user
-    if child.timed_out:
-        return ScriptResult(None, duration, _timed_out(child))
+    if child.is_ending:
+        return ScriptResult(None, duration, child.because)
     if code < 0:
         return ScriptResult(None, duration, f"killed by {_signal_name(-code)}")
     if _is_other(user) and code in {_CANNOT_EXECUTE, _NOT_FOUND}:
         why = _explain_setpriv(child.command, code)
         return ScriptResult(None, duration, f"cannot be executed as {user.name}: {why}")
     return ScriptResult(code, duration)
-
-
-def _timed_out(child: Child) -> str:
-    return "ended" if child.timeout is None else f"timed out after {child.timeout / SECOND:g} s"
 
 
 def _explain(command: Command, error: OSError | ValueError) -> str:
