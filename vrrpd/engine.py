@@ -696,7 +696,8 @@ class Engine:
         matters = self.surroundings.show(name, interface)
         changed = self.checks.show(name, interface, now)
         gone = before - set(self.surroundings.addresses_on(name))
-        actions = self._install(now) if matters else []
+        below = any(name in record.router.macvlans.values() for record in self.records.values())
+        actions = self._install(now) if matters and below else []
         actions += self._for_the_node(self.installation.shown(name, shown, interface, now), now)
         for record in list(self.records.values()) if matters else ():
             if name in faults.devices(record.router) or record.router.tracks_source:

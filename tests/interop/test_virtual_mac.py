@@ -161,3 +161,54 @@ def test_kill_9_then_release_leaves_nothing_and_so_does_a_stop() -> None:
             assert trace(here.lb1) == before
             here.look()
             assert here.holders() == set()
+
+
+IPV6_MAC = "00:00:5e:00:02:32"
+IPV6 = "2001:db8::100"
+
+
+def ipv6_configuration(priority: int) -> str:
+    addresses = f"virtual_ipaddress {{\nfe80::50\n{IPV6}/64\n}}"
+    return configuration(priority, "version 3", "use_vmac", addresses)
+
+
+def ipv6_holders(here: Site) -> set[str]:
+    return {node.name for node in here.nodes if IPV6 in node.run("ip", "-6", "address", "show")}
+
+
+def until_ipv6_served(here: Site, node: Node) -> None:
+    here.until(f"{node.name} alone has it", lambda: ipv6_holders(here) == {node.name})
+    here.client.call("ip", "address", "add", "2001:db8::50/64", "dev", "eth0", "nodad")
+    here.client.run("ip", "-6", "neighbour", "flush", "dev", "eth0")
+    here.until("the client is answered", lambda: here.client.call("ping", "-c", "1", "-W", "1", IPV6).returncode == 0)
+    entries = json.loads(here.client.run("ip", "-json", "-6", "neighbour", "show", IPV6))
+    assert [entry["lladdr"] for entry in entries] == [IPV6_MAC]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param(VRRPD, KEEPALIVED, id="keepalived-is-the-backup"),
+        pytest.param(KEEPALIVED, VRRPD, id="keepalived-is-the-master"),
+        pytest.param(VRRPD, VRRPD, id="vrrpd-is-both"),
+    ],
+)
+def test_the_virtual_mac_of_ipv6_moves_too(first: Daemon, second: Daemon) -> None:
+    with site() as here:
+        here.start(here.lb1, ipv6_configuration(100), first)
+        here.until("lb1 serves", lambda: ipv6_holders(here) == {"lb1"})
+        here.start(here.lb2, ipv6_configuration(90), second)
+        until_ipv6_served(here, here.lb1)
+        here.world.set_link_down(here.lb1)
+        here.until("lb2 takes over", lambda: "lb2" in ipv6_holders(here))
+        here.world.set_link_up(here.lb1)
+        until_ipv6_served(here, here.lb1)
+        assert here.lb1.stop_daemon() == 0
+        until_ipv6_served(here, here.lb2)
+        here.start(here.lb1, ipv6_configuration(100), first)
+        until_ipv6_served(here, here.lb1)
+        for node, daemon in ((here.lb1, first), (here.lb2, second)):
+            if daemon is VRRPD:
+                counters = here.router(node)["counters"]
+                good = {"received", "received_priority_0", "sent", "send_failed", "addresses_lost"}
+                assert {name: n for name, n in counters.items() if n and name not in good} == {}

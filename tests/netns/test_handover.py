@@ -86,7 +86,7 @@ def test_after_sigkill_and_release_no_address_is_left_and_the_peer_serves_within
         released_at = time.time_ns()
         said = here.lb1.release()
 
-        assert f"removed {VIP}/32 from eth0" in said
+        assert f"removed {VIP}/32 dev eth0" in said
         assert "R1: told the others on eth0 (priority 0)" in said
         assert not here.lb1.holds_address(VIP)
         heir_at = first_sent(here, here.lb2, released_at)

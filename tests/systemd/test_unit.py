@@ -96,7 +96,7 @@ def test_a_killed_daemon_loses_its_address_before_it_is_started_again(master: Lo
     assert master.main_pid() != killed
     journal = master.journal()
     restart = next(at for at, line in enumerate(journal) if "Scheduled restart job" in line)
-    assert f"removed {ADDRESS}/32 from eth0" in journal[:restart]
+    assert f"removed {ADDRESS}/32 dev eth0" in journal[:restart]
 
 
 def test_a_daemon_that_stands_still_is_killed_and_its_address_goes(master: LoadBalancer) -> None:

@@ -84,7 +84,10 @@ class NetlinkKernel:
             if not isinstance(thing, Firewall | NodeSetting):
                 with suppress(OSError):  # its device is not there yet
                     self._encoded[thing] = self._encode(thing, indexes)
-        self._losses.watch(things)
+        try:
+            self._losses.watch(things)
+        except OSError as error:
+            self._log.warning("routes and rules are not watched", problem=error.strerror)
 
     def deletion(self, thing: Held) -> Undo:
         """OSError ENODEV: there is no such device."""
