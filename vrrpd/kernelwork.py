@@ -65,10 +65,6 @@ class KernelQueue:
         if not self._wanted.postpone(router, followup):
             self._on_followup(router, followup)
 
-    def hush(self, router: Identity) -> None:
-        """It announces nothing any more."""
-        self._wanted.hush(router)
-
     def note_masters(self) -> None:
         """The ledger is to be written: who is Master has changed."""
         self._ledger_changed = True

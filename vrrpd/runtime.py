@@ -331,7 +331,6 @@ class Runtime:
                 else:
                     self.takeovers.under_way.pop(router.identity, None)
                 if isinstance(effect.old, Master):
-                    self._queue.hush(router.identity)
                     self._pacer.purge(router.identity)
                 self._log_transition(router, effect)
                 self._queue.note_masters()

@@ -52,12 +52,6 @@ class Wanted:
                 kept = (f for f in work.followups if not isinstance(f, BidFarewell))
                 work.followups = [_without(followup, gone) for followup in kept]
 
-    def hush(self, router: Identity) -> None:
-        """What it was going to announce is not announced any more."""
-        for work in (self._waiting.get(router), self._under_way.get(router)):
-            if work is not None:
-                work.followups = [f for f in work.followups if not isinstance(f, AnnounceAddresses)]
-
     def postpone(self, router: Identity, followup: Followup) -> bool:
         """False: nothing stands before it, say it now. True: `settle` gives it back."""
         work = self._waiting.get(router) or self._under_way.get(router)

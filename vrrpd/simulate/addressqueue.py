@@ -50,10 +50,6 @@ class AddressQueue:
         if not self._wanted.postpone(router, followup):
             self._owner.on_followup(router, followup)
 
-    def hush(self, router: Identity) -> None:
-        """It announces nothing any more."""
-        self._wanted.hush(router)
-
     def _begin(self) -> None:
         self._owner.submit(self._wanted.take(), self._finish)
 

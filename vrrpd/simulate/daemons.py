@@ -193,8 +193,6 @@ class VrrpdDaemon:
             case AnnounceAddresses() | BidFarewell():
                 self.queue.follow(router.identity, effect)
             case StateChanged(old, new, why):
-                if not isinstance(new, Master):
-                    self.queue.hush(router.identity)
                 change = (type(old).__name__, type(new).__name__, why.reason.value)
                 self._node.note(self._node, f"{router.name} {change[0]} -> {change[1]}: {why.words}")
                 self._listener.changed(self._node, router, change)
