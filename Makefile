@@ -37,7 +37,7 @@ soak: setup ## reload a serving Master thousands of times, and say what it cost
 	$(RUNTIME)/bin/python -m tests.soak
 
 fuzz: $(FUZZING)/made ## vary what comes from outside, SECONDS=60 for each target and engine; what is found becomes a test
-	for target in packet receive config; do \
+	for target in packet receive config language; do \
 		$(FUZZING)/bin/python -m tests.fuzz $$target --seconds $(SECONDS) && \
 		$(FUZZING)/bin/python -m tests.fuzz $$target --seconds $(SECONDS) --engine atheris || exit 1; \
 	done

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Mapping
 
 import pytest
+from fuzz.shelf import Shelf
 
 from vrrpd.config.definitions import Setting
 from vrrpd.config.diagnostics import Severity
-from vrrpd.config.includes import UnfitFileError, alternatives
+from vrrpd.config.includes import alternatives
 from vrrpd.config.language import LIMITS, Limits, Parsed, parse, read
 from vrrpd.config.syntax import Statement
 
 LB1 = Setting("lb1", {"HOME": "/root"})
-
-
-class Shelf:
-    """Files in memory, all in one directory."""
-
-    def __init__(self, files: Mapping[str, str]) -> None:
-        self._files = {f"/etc/{name}": text for name, text in files.items()}
-
-    def read(self, path: str, limit: int) -> bytes:
-        if path not in self._files:
-            raise UnfitFileError("not-a-file", "is a directory")
-        data = self._files[path].encode()
-        if len(data) > limit:
-            raise UnfitFileError("too-long", "is too long")
-        return data
-
-    def matches(self, pattern: str) -> Sequence[str]:
-        directories = ["/etc/"] if pattern in ("/etc", "/etc/") else []
-        return sorted(path for path in self._files if fnmatchcase(path, pattern)) + directories
-
-    def identity(self, path: str) -> str:
-        return path
 
 
 def words(parsed: Parsed) -> list[str]:

@@ -19,7 +19,7 @@ _FOUND = Path(__file__).parent / "found"
 def main() -> None:
     """Exit code 1: something was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("target", choices=("packet", "receive", "config"))
+    parser.add_argument("target", choices=("packet", "receive", "config", "language"))
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--engine", choices=("plain", "atheris"), default="plain")
     parser.add_argument("--seed", type=int, default=1, help="the first one, of the plain engine")

@@ -7,26 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from ipaddress import ip_interface
-from time import perf_counter
 
 from vrrpd.actions import CheckFinished, ConfigChanged, InterfaceChanged, RunCheck, TimePassed
 from vrrpd.config.diagnostics import Severity
-from vrrpd.config.keywords import BLOCKS, build
-from vrrpd.config.language import parse
-from vrrpd.config.lint import Subject as Linted
-from vrrpd.config.lint import lint
-from vrrpd.config.node import Offline
-from vrrpd.config.places import Places
+from vrrpd.config.keywords import BLOCKS
 from vrrpd.engine import Engine
 from vrrpd.model import SECOND, Config, Instant, Interface, ScriptResult
 from vrrpd.states import Reason, Why
 
 from .choices import Choices
+from .language import CHARACTERS, VALUES, examined
 from .steps import Step, Subject, Tally
 
 _EPISODE = 20
-_SLOWEST = 5.0
-"""Seconds for a file of some thousand characters: far above what any takes, far below what a person would bear."""
 _RUN = 10 * SECOND
 
 _START = """\
@@ -76,24 +69,17 @@ vrrp_instance R2 {
 }
 """
 _KEYWORDS = tuple(sorted({keyword for block in BLOCKS for keyword in block.keywords}))
-_VALUES = (
-    *("0", "1", "-1", "2", "100", "254", "255", "256", "99999999999999999999", "1.5", "0.00001", "1e9", "nan", "inf"),
-    *("0x10", "010", "+5", "²", "٣", "MASTER", "PASS", "AH", "true", "off", "eth0", "lo", "chk", "R1", "reverse"),
-    *("10.0.0.1", "10.0.0.1/33", "10.0.0.1/0", "::1", "fe80::1/64", "224.0.0.1", "1.2.3", "a" * 300, "é", "\0"),
-    *('""', '"a b"', '"', "'", "{", "}", "#", "!", "\\", "@node", "$X=1", "$X", "${_PWD}", "include", "~SEQ(a, 1, 2)"),
-)
-_CHARACTERS = "{}\"'#!\\\t\r\f\v \n$@~=()0aé\0\x1b\ufeff\u2028\U0001f4a5"
 
 
 def _value(lines: list[str], choices: Choices) -> None:
     at = choices.below(len(lines))
     words = lines[at].split(" ")
-    words[choices.below(len(words))] = choices.pick(_VALUES)
+    words[choices.below(len(words))] = choices.pick(VALUES)
     lines[at] = " ".join(words)
 
 
 def _another_value(lines: list[str], choices: Choices) -> None:
-    lines[choices.below(len(lines))] += " " + choices.pick(_VALUES)
+    lines[choices.below(len(lines))] += " " + choices.pick(VALUES)
 
 
 def _keyword(lines: list[str], choices: Choices) -> None:
@@ -102,7 +88,7 @@ def _keyword(lines: list[str], choices: Choices) -> None:
 
 
 def _another_line(lines: list[str], choices: Choices) -> None:
-    values = [choices.pick(_VALUES) for _ in range(choices.below(3))]
+    values = [choices.pick(VALUES) for _ in range(choices.below(3))]
     lines.insert(choices.below(len(lines)), " ".join([choices.pick(_KEYWORDS), *values]))
 
 
@@ -125,7 +111,7 @@ def _character(lines: list[str], choices: Choices) -> None:
     at = choices.below(len(lines))
     line = lines[at]
     column = choices.below(len(line) + 1)
-    lines[at] = line[:column] + choices.pick(_CHARACTERS) + line[column + choices.below(2) :]
+    lines[at] = line[:column] + choices.pick(CHARACTERS) + line[column + choices.below(2) :]
 
 
 _MUTATIONS: tuple[Callable[[list[str], Choices], None], ...] = (
@@ -140,26 +126,13 @@ class _Reader:
 
     def take(self, step: Step) -> None:
         _, text = step
-        started = perf_counter()
-        parsed = parse(text, "f")
-        built = build(parsed.statements, Offline())
-        found = (
-            parsed.diagnostics
-            + built.diagnostics
-            + lint(Linted(built.config, Places(parsed.statements, "f"), Offline(), alone=True))
-        )
-        assert perf_counter() - started < _SLOWEST, "too slow"
-        lines = text.count("\n") + 1
-        for diagnostic in found:
-            assert 0 <= diagnostic.line <= lines, f"{diagnostic} of {lines} lines"
-            assert diagnostic.column >= 0
-            assert str(diagnostic).isprintable() or "\t" in str(diagnostic)
+        config, found = examined(text, "")
         codes = {diagnostic.code for diagnostic in found}
         self._tally.update((code,) for code in codes)
         broken = any(diagnostic.severity is Severity.ERROR for diagnostic in found)
         self._tally["refused" if broken else "runs",] += 1
         if not broken:
-            _run(built.config)
+            _run(config)
 
 
 def _run(config: Config) -> None:

@@ -346,7 +346,8 @@ class _Reader:
             self._checks = self._check_of(statement)
 
     def _check_of(self, statement: Statement) -> Check:
-        checks = Check.NONE if statement.values and statement.values[0].text[0] not in "+-" else self._checks
+        changed = statement.values and statement.values[0].text.startswith(("+", "-"))
+        checks = self._checks if changed else Check.NONE
         for word in statement.values:
             asked = WORDS.get(word.text.lstrip("+-"))
             if asked is None:
