@@ -387,12 +387,6 @@ def test_the_zero_intervals_of_the_shipped_sample_stop_nothing() -> None:
     assert said(list(built.diagnostics)) == []
 
 
-def test_half_a_configuration_is_refused_in_one_line() -> None:
-    (refusal,) = read("net_namespace x\n" + tracking()).diagnostics
-    assert (refusal.severity, refusal.code) == (Severity.ERROR, "not-yet")
-    assert "net_namespace (where all of it happens) is not acted on yet; vrrpd refuses the file" in refusal.message
-
-
 def test_load_balancing_is_skipped_balanced_with_one_line() -> None:
     built = read("virtual_server 10.0.0.1 80 {\n real_server 10.0.0.2 80 {\n  x\n }\n}\n" + tracking())
     assert said(list(built.diagnostics)) == [(Severity.INFO, "ignored")]

@@ -268,6 +268,7 @@ def _sniff(options: argparse.Namespace) -> int:
 
 def _release(options: argparse.Namespace) -> int:
     from vrrpd import ledger, rundir
+    from vrrpd.linux.process import enter_network
     from vrrpd.linux.release import release
 
     owned = rundir.RuntimeDirectory(options.runtime_dir)
@@ -275,6 +276,8 @@ def _release(options: argparse.Namespace) -> int:
         if not owned.ledger.exists():
             return EXIT_OK
         owned.take()
+        if (namespace := owned.network_namespace) is not None:
+            enter_network(namespace)
         released = release(ledger.read(owned.ledger))
         ledger.write(owned.ledger, released.left)
     except (rundir.RuntimeDirectoryError, ledger.LedgerError) as error:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import os
-import resource
 import signal
 import socket
 import sys
@@ -34,12 +33,13 @@ from vrrpd.linux.haproxy import SocketHAProxies
 from vrrpd.linux.loop import new_loop
 from vrrpd.linux.netlink import NetlinkKernel
 from vrrpd.linux.node import ThisNode
+from vrrpd.linux.process import enter_network, go_realtime, settle
 from vrrpd.linux.processes import ProcProcesses
 from vrrpd.linux.release import release
 from vrrpd.linux.scripts import PosixScripts
 from vrrpd.linux.sockets import RawNetwork
 from vrrpd.mail import Postman
-from vrrpd.model import MILLISECOND, Duration, Instant
+from vrrpd.model import MILLISECOND, Duration, Instant, Process
 from vrrpd.ports import Watchers
 from vrrpd.runtime import Runtime
 from vrrpd.states import Reason, Why
@@ -48,9 +48,6 @@ from vrrpd.web import Address, WebServer
 
 EXIT_STOPPED, EXIT_CANNOT_RUN, EXIT_CONFIGURATION = 0, 1, 2
 
-REALTIME_PRIORITY = 50
-REALTIME_LIMIT_S = 10
-"""A real-time process that computes so long without a pause is broken; the kernel ends it, systemd starts it again."""
 STOP_LIMIT_S = 12.0
 COLLECT_EVERY_S = 60.0
 _CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13}
@@ -75,6 +72,13 @@ def run(config: Path, directory: Path, options: Options) -> int:
     Whatever keeps it from running is one line on standard error.
     """
     loaded = load(config, ThisNode(), options.config_id)
+    namespace = loaded.config.process.network_namespace
+    if namespace is not None:
+        try:
+            enter_network(namespace)
+        except OSError as error:
+            return _refuse(str(error), EXIT_CONFIGURATION)
+        loaded = load(config, ThisNode(), options.config_id)
     _tell(loaded.diagnostics)
     if not loaded.starts:
         return _refuse(f"{config} has errors; nothing was started", EXIT_CONFIGURATION)
@@ -85,6 +89,7 @@ def run(config: Path, directory: Path, options: Options) -> int:
         owned.take()
         _require_capabilities()
         _clear_what_a_crash_left(owned, log)
+        owned.note_network_namespace(namespace)
     except (rundir.RuntimeDirectoryError, ledger.LedgerError, OSError) as error:
         return _refuse(str(error), EXIT_CANNOT_RUN)
     try:
@@ -148,9 +153,10 @@ class Daemon:
     async def run(self, loaded: Loaded) -> int:
         """From the first configuration to the last address given back."""
         loop = asyncio.get_running_loop()
-        _go_realtime(self._log)
+        process = loaded.config.process
+        settle(process, self._log)
         runtime = self._runtime = Runtime(loop, self._log)
-        with ThreadPoolExecutor(1, "kernel", initializer=_go_realtime) as executor:
+        with ThreadPoolExecutor(1, "kernel", initializer=_go_realtime, initargs=(process,)) as executor:
             network = RawNetwork(loop, runtime.on_datagrams, runtime.on_announcement, self._log)
             kernel = NetlinkKernel(loop, runtime.on_interface, runtime.on_lost, self._log)
             watchers = Watchers(
@@ -283,12 +289,22 @@ class Daemon:
             return False
         _notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         self._audience.configure(loaded.config)
+        self._settle(loaded.config.process)
         self._runtime.configure(loaded.config, _GONE)
         self._reload_took = self._runtime.now() - self._reading_since
         self._log.info("reloaded", config=str(self._config))
         _notify(f"READY=1\nSTATUS={len(loaded.config.routers)} virtual routers")
         asyncio.get_running_loop().call_soon(_rest_the_collector)
         return True
+
+    def _settle(self, process: Process) -> None:
+        """As the file has it now; where it runs is fixed."""
+        before = self._runtime.engine.config.process
+        if process == before:
+            return
+        settle(process, self._log)
+        if process.network_namespace != before.network_namespace:
+            self._log.warning("net_namespace changes with the next start", now=before.network_namespace or "none")
 
     # --- control ---
 
@@ -345,15 +361,10 @@ def _rest_the_collector() -> None:
     gc.disable()
 
 
-def _go_realtime(log: FilteringBoundLogger | None = None) -> None:
-    """SCHED_RR for the calling thread: a busy machine must not make its peers believe that it is dead."""
-    try:
-        resource.setrlimit(resource.RLIMIT_RTTIME, (REALTIME_LIMIT_S * 1_000_000,) * 2)
-        policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
-        os.sched_setscheduler(0, policy, os.sched_param(REALTIME_PRIORITY))
-    except (OSError, ValueError) as error:
-        if log is not None:
-            log.warning("no real-time priority: a busy machine may be late", error=str(error))
+def _go_realtime(process: Process) -> None:
+    """For a worker thread; the loop's own thread has said already why it cannot."""
+    with contextlib.suppress(OSError, ValueError):
+        go_realtime(process)
 
 
 def _notify(state: str) -> None:

@@ -23,8 +23,24 @@ class RuntimeDirectory:
         self.events = path / "events.jsonl"
         self.recording = path / "recording.jsonl"
         self.drained = path / "drained.json"
+        self._namespace = path / "network_namespace"
         self._lock = path / "lock"
         self._descriptor: int | None = None
+
+    @property
+    def network_namespace(self) -> str | None:
+        """Where what the ledger names is, if not in the namespace of whoever asks."""
+        try:
+            return self._namespace.read_text(encoding="utf-8") or None
+        except OSError:
+            return None
+
+    def note_network_namespace(self, name: str | None) -> None:
+        """For `network_namespace`. OSError."""
+        if name is None:
+            self._namespace.unlink(missing_ok=True)
+        else:
+            self._namespace.write_text(name, encoding="utf-8")
 
     def take(self) -> None:
         """Make the directory and lock it for the life of this process.

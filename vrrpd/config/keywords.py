@@ -31,7 +31,7 @@ from vrrpd.config.rules import RuleDraft, read_rule
 from vrrpd.config.scripts import SCRIPT, ScriptDraft, finished
 from vrrpd.config.settled import Settling
 from vrrpd.config.syntax import Statement, Word, quoted
-from vrrpd.config.table import Block, Reader, Reading, block, named_block, read_block, value
+from vrrpd.config.table import Block, Reader, Reading, block, named_block, read_block, shown, value
 from vrrpd.config.tracked import Tracked, WatchedDrafts, as_member, as_owner, find_trackers, without_weights
 from vrrpd.config.watched import TRACK_FILE, TRACK_HAPROXY, TRACK_PROCESS, FileDraft, HAProxyDraft, ProcessDraft
 from vrrpd.model import (
@@ -138,7 +138,7 @@ TOP: Block[ConfigDraft] = Block(
         "interface_up_down_delays": block(3, entries("delays", read_delay), note="INTERFACE DOWN [UP]"),
         "garp_group": block(3, read_pacing),
         "net_namespace": value(3, text("network_namespace")),
-        "instance": value(4, text("instance"), note="the runtime directory is given with --runtime-dir"),
+        "instance": shown(4, text("instance"), note="the runtime directory is given with --runtime-dir"),
         **OUTSIDE,
     },
 )

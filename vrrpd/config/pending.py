@@ -11,22 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-REFUSED: Mapping[str, Mapping[str, str]] = {
-    "the file": {
-        "net_namespace": "where all of it happens",
-    },
-}
+REFUSED: Mapping[str, Mapping[str, str]] = {}
 
-WAITING: Mapping[str, Mapping[str, str]] = {
-    "the file": {
-        "instance": "the name of the runtime directory",
-    },
-    "global_defs": {
-        "vrrp_priority": "the daemon's own process",
-        "vrrp_rt_priority": "the daemon's own process",
-        "vrrp_rlimit_rttime": "the daemon's own process",
-        "vrrp_rlimit_rtime": "the daemon's own process",
-        "vrrp_no_swap": "the daemon's own process",
-        "vrrp_cpu_affinity": "the daemon's own process",
-    },
-}
+WAITING: Mapping[str, Mapping[str, str]] = {}
