@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from vrrpd.model import MILLISECOND, SECOND, Duration
-from vrrpd.states import Backup
+from vrrpd.states import Backup, Resigning
 
 from .node import SERVING, Op, Role
 from .search import Found
@@ -223,6 +223,9 @@ class _Examination:
             return False
         if any(facts.role is Role.INITIALIZE or not facts.node.plugged for facts in nodes):
             return False
+        daemon = nodes[step.node].node.daemon
+        if daemon is not None and isinstance(daemon.state, Resigning) and daemon.state.heir_at is not None:
+            return False  # It is under way to an heir that may have died since.
         if step.op != Op.STOP:
             return True
         return any(

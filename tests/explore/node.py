@@ -247,6 +247,7 @@ class Machine:
 
     def tell(self, node: Node, what: Told) -> tuple[Node, tuple[Message, ...]]:
         """The node after it, and what it has sent."""
+        before = node
         match what:
             case Op.START:
                 return self._start(node)
@@ -267,7 +268,7 @@ class Machine:
                 pass
         if node.daemon is None:
             return node, ()
-        engine, now = self._thaw(node, node.daemon), self._now(node)
+        engine, now = self._thaw(before, node.daemon), self._now(node)
         if isinstance(what, Message) and not what.announcement:
             actions = engine.receive(DEVICE, what.payload, now)
         else:
