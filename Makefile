@@ -10,7 +10,7 @@ SECONDS ?= 60
 # Tests mostly wait for what happens in real time; more at once than this and some of it comes late on two cores.
 WORKERS ?= 4
 
-.PHONY: help demo test check bench soak fuzz mutants explore setup clean programs-demo programs-test
+.PHONY: help demo test check coverage bench soak fuzz mutants explore setup clean programs-demo programs-test
 .NOTPARALLEL:
 
 help: ## say what there is to make
@@ -29,6 +29,12 @@ check: $(DEVELOPMENT)/made ## what can be said without running it: style, types,
 	$(TOOL)/lint-imports
 	$(TOOL)/python -m tests.rfc --check
 	$(TOOL)/python -m tests.keywords --check
+
+coverage: $(DEVELOPMENT)/made ## which branches of the core the quick tests do not reach: none, or it fails
+	rm -f .coverage .coverage.*
+	$(TOOL)/coverage run -m pytest tests/test_*.py tests/rfc
+	$(TOOL)/coverage combine --quiet
+	$(TOOL)/coverage report --fail-under=100
 
 bench: setup ## vrrpd beside keepalived, in figures; never fails because of them
 	$(RUNTIME)/bin/python -m tests.bench

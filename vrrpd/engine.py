@@ -214,15 +214,13 @@ class Engine:
         """It is the datagram that this Backup took for a sign of life before."""
         for router in self._ears.at(ear):
             record = self.records[router]
-            if record.memory is None or record.memory.seen != seen:
-                continue
-            state, p = record.state, record.parameters
-            if not isinstance(state, Backup) or p is None:
+            memory, state, p = record.memory, record.state, record.parameters
+            if memory is None or memory.seen != seen or not isinstance(state, Backup) or p is None:
                 continue
             record.counters["received"] += 1
-            if record.memory.has_plain_checksum:
+            if memory.has_plain_checksum:
                 record.counters["received_plain_checksum"] += 1
-            record.state = fsm.refresh(p, state, record.memory.event, now)
+            record.state = fsm.refresh(p, state, memory.event, now)
             return True
         return False
 
@@ -314,8 +312,8 @@ class Engine:
                 actions += self._installation_due(now)
             elif key is _Chore.LINKS:
                 actions += self._links_due(now)
-            elif (record := self.records.get(key)) is not None:
-                actions += self._router_due(record, now)
+            else:
+                actions += self._router_due(self.records[key], now)
         return actions
 
     def _looked_at(self, now: Instant) -> Iterator[Identity | Subject | _Chore]:

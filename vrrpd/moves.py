@@ -32,8 +32,8 @@ def next_move(record: Record, *, asks: bool, company: Company) -> Event | None:
     match record.state:
         case Initialize() if not record.faults and record.parameters is not None:
             return Startup(_recovered(record) if record.has_run else STARTED, first=not record.has_run)
-        case Backup() | Master() | Resigning() if record.faults:
-            return _give_up(record, Why(Reason.FAULT, ", ".join(fault.words for fault in sorted(record.faults))))
+        case Backup() | Master() | Resigning() as state if record.faults:
+            return _give_up(record, state, Why(Reason.FAULT, ", ".join(fault.words for fault in sorted(record.faults))))
         case Master() | Resigning(then=Then.STAY) if company.defeat is not None:
             return Resign(company.defeat, Then.BACKUP)
         case Resigning(then=Then.FAULT | Then.STAY, heir_at=None, why=why) if company.may_resume and not _stands(
@@ -71,17 +71,15 @@ def _leave(record: Record, why: Why) -> Event | None:
             assert_never(record.state)
 
 
-def _give_up(record: Record, why: Why) -> Event | None:
+def _give_up(record: Record, state: Backup | Master | Resigning, why: Why) -> Event | None:
     """Hand over if anybody can hear us, else stop at once."""
     deaf = any(faults.deafens(fault, record.router) for fault in record.faults)
-    match record.state:
-        case Initialize():
-            return None
-        case Resigning() if not deaf:
-            return None if record.state.then >= Then.FAULT else Resign(why, Then.FAULT)
+    match state:
+        case Resigning(then=then) if not deaf:
+            return None if then >= Then.FAULT else Resign(why, Then.FAULT)
         case Master() if not deaf:
             return Resign(why, Then.FAULT)
         case Backup() | Master() | Resigning():
             return Shutdown(why)
         case _:
-            assert_never(record.state)
+            assert_never(state)

@@ -141,8 +141,15 @@ class Explorer:
         ]
 
     def is_late(self, state: State) -> bool:
-        """A message that was delayed is still to come."""
-        return any(f & _LATE_MASK for f in self._unpack(state)[self.count :])
+        """A message is still to come that was delayed, or whose sender has been Master and is no longer.
+
+        The second matters to a handover only: a daemon or a link came back sooner than what was sent before arrived.
+        """
+        facts = self.facts(state)
+        return any(
+            f & _LATE_MASK or facts[self._messages[f >> _RECEIVER_BITS + _LATE_BITS].sender].role not in SERVING
+            for f in self._unpack(state)[self.count :]
+        )
 
     def _unpack(self, state: State) -> tuple[int, ...]:
         return self._pack[len(state) // 8 - self.count].unpack(state)

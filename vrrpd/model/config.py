@@ -104,10 +104,3 @@ class Config:
         defined: tuple[Script | TrackedHAProxy | TrackedFile | TrackedProcess, ...]
         defined = (*self.scripts, *self.haproxies, *self.files, *self.processes)
         return tuple(one.subject for one in defined)
-
-    def script(self, name: str) -> Script:
-        """The script of that name; KeyError when there is none."""
-        for script in self.scripts:
-            if script.name == name:
-                return script
-        raise KeyError(name)
