@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+import hmac
+import struct
 from dataclasses import replace
+from ipaddress import IPv4Address
 
+import pytest
 from driver import Node, guide_node
-from sample import BAD, GONE, MS, VIP, VIP2, S, interface, ipv4, password_message, router
+from sample import BAD, GONE, HAPROXY, MS, THIRD, VIP, VIP2, S, interface, ipv4, message, password_message, router
 from sample3 import message3
 from test_fsm import T, backup, master, params
 
 from vrrpd.actions import AddressAnnounced, ConfigChanged, InterfaceChanged, NodeAction
+from vrrpd.addresses import AddressBook
+from vrrpd.checks import Checks
 from vrrpd.fsm import step
-from vrrpd.model import Announcing, Config, DeviceSetting, SyncGroup, Version
+from vrrpd.model import (
+    Announcing,
+    Authentication,
+    AuthenticationType,
+    Config,
+    DeviceSetting,
+    Script,
+    SyncGroup,
+    Tracker,
+    TrackerKind,
+    Version,
+)
+from vrrpd.packet import DropReason
 from vrrpd.retrying import Repair
 from vrrpd.states import AddAddresses, ParametersChanged, Reason, TakeOver
+from vrrpd.tracking import CheckState
+from vrrpd.voice import Voice
 
 THEIR_MAC = bytes.fromhex("020000000002")
 
@@ -101,3 +121,73 @@ def test_what_is_lost_again_at_once_waits_and_keeps_its_patience() -> None:
     assert (repair.next_at, repair.hopeless_at) == (10 * S, 13 * S)
     repair.lost(3 * S, 10 * S + 500 * MS)
     assert (repair.next_at, repair.hopeless_at) == (11 * S + 500 * MS, 13 * S)
+
+
+def test_an_announcement_of_an_address_whose_router_has_left_means_nothing() -> None:
+    node = Node(router(), router(name="R2", vrid=51, addresses=(VIP2,)))
+    node.run(10 * S)
+    node.configure(router())
+    node.run(20 * S)
+    assert [record.router.vrid for record in node.engine.records.values()] == [50]
+    assert node.tell(AddressAnnounced("eth0", VIP2.ip, THEIR_MAC, node.now)) == []
+
+
+def sealed(spi: IPv4Address, following: int = 112) -> bytes:
+    """Priority 200 in an Authentication Header, signed as RFC 2402 section 3.3.3 says, but without TOS (keepalived)."""
+    content = message(200, auth_type=2)
+    packet = ipv4(bytes(24) + content)
+    covered = packet[:1] + bytes(1) + packet[2:4] + bytes(4) + packet[8:9] + bytes([51]) + bytes(2) + packet[12:20]
+    header = struct.pack("!BBH4sI", following, 4, 0, spi.packed, 5)
+    value = hmac.digest(b"secret", covered + header + bytes(12) + content, "md5")[:12]
+    return packet[:9] + bytes([51]) + packet[10:20] + header + value + content
+
+
+@pytest.mark.parametrize(
+    ("packet", "taken", "dropped", "stray"),
+    [
+        pytest.param(sealed(IPv4Address("10.230.137.2")), 1, {}, {}, id="as it should be"),
+        pytest.param(sealed(THIRD), 0, {DropReason.AUTHENTICATION: 1}, {}, id="another sender's SPI"),
+        pytest.param(sealed(THIRD, following=6), 0, {}, {DropReason.LENGTH: 1}, id="TCP follows"),
+    ],
+)
+def test_a_seal_names_its_sender_and_what_follows(
+    packet: bytes, taken: int, dropped: dict[DropReason, int], stray: dict[DropReason, int]
+) -> None:
+    node = Node(router(authentication=Authentication(AuthenticationType.AH, b"secret")))
+    node.hear_packet(packet)
+    counters = node.record().counters
+    assert counters["received"] == taken
+    assert {reason: counters[reason] for reason in DropReason if counters[reason]} == dropped
+    assert node.engine.strays.drops == stray
+
+
+def test_who_has_no_channel_says_nothing() -> None:
+    voice = Voice()
+    assert (voice.say(message(100)), voice.testament(message(0))) == ((), ())
+
+
+def test_a_disabled_script_never_runs_and_another_may_start_as_failed() -> None:
+    checks = Checks()
+    disabled, failed = replace(HAPROXY, disabled="it is not executable"), Script("late", ("true",), starts_failed=True)
+    checks.configure(Config(scripts=(disabled, failed)), {}, 0, running=False)
+    assert checks[disabled.subject].state is CheckState.DISABLED
+    assert (checks.next_at(disabled.subject), checks.start(disabled.subject, S)) == (None, None)
+    assert checks[failed.subject].state is CheckState.FAILING
+
+
+def test_an_interface_that_is_shown_as_it_was_changes_nobodys_mind() -> None:
+    checks = Checks()
+    ours = router(trackers=(Tracker("eth1", -10, kind=TrackerKind.INTERFACE),))
+    up, down = (interface("10.9.0.1/24", name="eth1", up=up) for up in (True, False))
+    checks.configure(Config(routers=(ours,)), {"eth1": up}, 0, running=False)
+    told = [checks.show("eth1", shown, S) is not None for shown in (up, down, down, up)]
+    assert told == [False, True, False, True]
+
+
+def test_the_book_knows_what_the_kernel_has_confirmed() -> None:
+    book, ours = AddressBook(), router().identity
+    assert not book.is_confirmed(VIP.key)
+    book.need(ours, (VIP,))
+    assert not book.is_confirmed(VIP.key)
+    book.report(VIP, present=True, error=0)
+    assert book.is_confirmed(VIP.key)

@@ -521,11 +521,8 @@ class Engine:
     def _ask(self, record: Record, now: Instant) -> Actions:
         record.asking.next_at = None
         p = record.parameters
-        if p is None or not isinstance(record.state, Master) or not self.surroundings.is_worse(record.router):
-            return []
-        # A rival was perhaps as ill as we are now when it was heard: it is given what we have lost.
-        lost = record.router.priority - p.priority
-        if record.best_rival is not None and record.best_rival + lost < p.priority:
+        serves = isinstance(record.state, Master) and self.surroundings.is_worse(record.router)
+        if p is None or not serves or _is_beyond_rivals(record, p):
             return []
         record.asking.last_at = now
         words = self.surroundings.why_worse(record.router)
@@ -796,6 +793,12 @@ def _tracked(router: VirtualRouter, keys: set[Key]) -> Iterator[Key]:
     for thing in router.moving:
         if thing.is_tracked and thing.key in keys:
             yield thing.key
+
+
+def _is_beyond_rivals(record: Record, p: Parameters) -> bool:
+    """A rival was perhaps as ill as we are now when it was heard: it is given what we have lost."""
+    lost = record.router.priority - p.priority
+    return record.best_rival is not None and record.best_rival + lost < p.priority
 
 
 def _due_at(record: Record) -> Instant | None:

@@ -52,8 +52,8 @@ PLANTS = (
     Plant(
         "addresses kept on demotion",
         "fsm",
-        "return new, (RemoveAddresses(p.router.addresses), *farewell, StateChanged(state, new, why))",
-        "return new, (*farewell, StateChanged(state, new, why))",
+        "return new, (*defeat, RemoveAddresses(p.router.let_go), *farewell, StateChanged(state, new, why))",
+        "return new, (*defeat, *farewell, StateChanged(state, new, why))",
     ),
     Plant(
         "addresses given up before the heir is there",
@@ -120,20 +120,20 @@ PLANTS = (
     Plant(
         "the oldest request wins",
         "wanted",
-        "            self._wanted[address] = present\n",
-        "            self._wanted.setdefault(address, present)\n",
+        "            self._wanted.pop(thing, None)\n            self._wanted[thing] = present\n",
+        "            self._wanted.setdefault(thing, present)\n",
     ),
     Plant(
         "what a predecessor left is not swept",
         "fsm",
-        "() if p.router.is_owner else (RemoveAddresses(p.router.addresses),)",
+        "() if p.router.is_owner else (RemoveAddresses(p.router.let_go),)",
         "()",
     ),
     Plant(
         "a password that is not sent",
         "packet",
-        'router.authentication.password.ljust(_PASSWORD_BYTES, b"\\0")',
-        "bytes(8)",
+        'password.ljust(_PASSWORD_BYTES, b"\\0")\n    else',
+        "bytes(8)\n    else",
     ),
     Plant(
         "a checksum with nothing but zeros right",

@@ -15,6 +15,7 @@ from vrrpd.simulate.plan import Scenario, Stop
 
 from .calm import Violation
 from .hazards import HAZARDS
+from .plant import PLANTS, Plant
 from .schedules import scenario
 from .shrink import Shrinker
 from .trial import Outcome, trial
@@ -148,3 +149,9 @@ def test_a_failure_is_shrunk_to_the_one_fault_and_the_one_node_that_it_needs() -
     assert [node.name for node in shortest.nodes] == ["n1"]
     assert shortest.lasts == 31 * SECOND + 301 * MILLISECOND
     assert shortest.faults[0].lasts <= SECOND
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
+def test_the_text_that_a_planted_fault_changes_stands_in_the_core_once(plant: Plant) -> None:
+    source = (Path(__file__).parents[2] / "vrrpd" / f"{plant.module}.py").read_text(encoding="utf-8")
+    assert source.count(plant.before) == 1
