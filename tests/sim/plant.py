@@ -182,14 +182,16 @@ def main() -> int:
     if options.only is not None:
         plant = next(plant for plant in PLANTS if plant.name == options.only)
         return hunt(plant, options.seeds, shrinks=options.shrink)
-    with ThreadPoolExecutor(options.jobs) as pool:
-        lines = list(pool.map(lambda plant: _in_a_process(plant, options.seeds), PLANTS))
+    missed = 0
     print("| fault | found by | after so many seeds |")
     print("|---|---|---|")
-    for plant, line in zip(PLANTS, lines, strict=True):
-        words = line.removeprefix(FOUND).split("|") if line.startswith(FOUND) else ["**nothing**", line]
-        print(f"| {plant.name} | {' | '.join(word.strip() for word in words)} |")
-    missed = sum(not line.startswith(FOUND) for line in lines)
+    with ThreadPoolExecutor(options.jobs) as pool:
+        lines = pool.map(lambda plant: _in_a_process(plant, options.seeds), PLANTS)
+        for plant, line in zip(PLANTS, lines, strict=True):
+            is_found = line.startswith(FOUND)
+            words = line.removeprefix(FOUND).split("|") if is_found else ["**nothing**", line]
+            print(f"| {plant.name} | {' | '.join(word.strip() for word in words)} |", flush=True)
+            missed += not is_found
     print(f"{len(PLANTS) - missed} of {len(PLANTS)} planted faults found")
     return int(missed > 0)
 
