@@ -11,7 +11,7 @@ SECONDS ?= 60
 WORKERS ?= 4
 
 CORE := addresses agenda checks engine firewall frames fsm grid groups installed links model pacing packet record routes \
-	rules tracking vectors watching
+	rules telling tracking vectors watching
 CORE_TESTS := $(foreach noun,$(CORE),$(wildcard tests/test_$(noun)*.py)) tests/rfc
 
 .PHONY: help demo test check coverage bench soak fuzz mutants explore setup clean programs-demo programs-test
