@@ -104,6 +104,7 @@ def test_when_the_masters_link_goes_the_heir_waits_its_master_down_interval_and_
 ) -> None:
     with site() as here:
         here.start_pair()
+        here.until("the heir has heard it", lambda: bool(here.router(here.lb2).get("master")))
         cut_at = time.time_ns()
         fault(here.world, here.lb1)
         heir_at = first_sent(here, here.lb2, cut_at)
