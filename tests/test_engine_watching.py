@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from driver import Node
-from sample import GONE, MS, S, guide, interface, router
+from sample import GONE, GOOD, MS, S, guide, interface, router
 
 from vrrpd.actions import (
     CheckChanged,
@@ -20,6 +21,7 @@ from vrrpd.groups import with_trackers
 from vrrpd.model import (
     Answer,
     Config,
+    Script,
     SyncGroup,
     TrackedFile,
     TrackedHAProxy,
@@ -320,3 +322,16 @@ def test_a_groups_trackers_count_for_each_member_and_once() -> None:
     node = node_of(config)
     node.tell(ProcessesCounted(RUNNING, 0))
     assert [p.priority for r in node.engine.records.values() if (p := r.parameters)] == [80, 80]
+
+
+def test_hundreds_of_checks_that_are_due_together_are_started_little_by_little() -> None:
+    """And from then on each keeps its own time: they are spread."""
+    scripts = tuple(Script(f"check{n}", ("true",), interval=S, timeout=S) for n in range(100))
+    trackers = tuple(Tracker(script.name, -1) for script in scripts)
+    node = node_of(Config(routers=(router(trackers=trackers),), scripts=scripts))
+    node.check = lambda _: GOOD
+    for asked in list(node.engine.checks):
+        node.tell(CheckFinished(node.poll(asked.name).asked, GOOD))
+    node.run(S + 10 * MS)
+    starts = Counter(at for at, a in node.done if isinstance(a, RunCheck))
+    assert starts == {0: 32, 2 * MS: 32, 4 * MS: 32, 6 * MS: 4, S: 32, S + 2 * MS: 32, S + 4 * MS: 32, S + 6 * MS: 4}

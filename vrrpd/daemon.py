@@ -33,7 +33,7 @@ from vrrpd.linux.haproxy import SocketHAProxies
 from vrrpd.linux.loop import new_loop
 from vrrpd.linux.netlink import NetlinkKernel
 from vrrpd.linux.node import ThisNode
-from vrrpd.linux.process import enter_network, go_realtime, settle
+from vrrpd.linux.process import enter_network, go_ordinary, go_realtime, settle
 from vrrpd.linux.processes import ProcProcesses
 from vrrpd.linux.release import release
 from vrrpd.linux.scripts import PosixScripts
@@ -155,6 +155,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         process = loaded.config.process
         settle(process, self._log)
+        loop.set_default_executor(ThreadPoolExecutor(2, "reading", initializer=go_ordinary))
         runtime = self._runtime = Runtime(loop, self._log)
         with ThreadPoolExecutor(1, "kernel", initializer=_go_realtime, initargs=(process,)) as executor:
             network = RawNetwork(loop, runtime.on_datagrams, runtime.on_announcement, self._log)
@@ -364,7 +365,7 @@ def _rest_the_collector() -> None:
 def _go_realtime(process: Process) -> None:
     """For a worker thread; the loop's own thread has said already why it cannot."""
     with contextlib.suppress(OSError, ValueError):
-        go_realtime(process)
+        go_realtime(process, is_worker=True)
 
 
 def _notify(state: str) -> None:

@@ -98,6 +98,7 @@ Actions: TypeAlias = list[Action]
 
 SHARED_WAKE_UP: Duration = MILLISECOND
 """Half of what lies between two chunks of advertisements (grid.CHUNK_GAP)."""
+CHECKS_PER_TURN = 32
 _TICK = Tick()
 _TAKE_OVER = TakeOver()
 _PROTOCOL_AT = 9
@@ -305,9 +306,11 @@ class Engine:
 
     def _time_passed(self, now: Instant) -> Actions:
         actions: Actions = []
+        checks = 0
         for key in self._looked_at(now):
             if isinstance(key, Subject):
-                actions += self._check_due(key, now)
+                checks += 1
+                actions += self._check_due(key, now) if checks <= CHECKS_PER_TURN else self._check_waits(key, now)
             elif key is _Chore.INSTALLATION:
                 actions += self._installation_due(now)
             elif key is _Chore.LINKS:
@@ -321,6 +324,11 @@ class Engine:
         # A Backup's date has moved since it was noted: to look at those of the next moment too costs less than a
         # wake-up of its own for each of them.
         yield from list(self._agenda.due(now + SHARED_WAKE_UP))
+
+    def _check_waits(self, subject: Subject, now: Instant) -> Actions:
+        """Hundreds that are due together would hold up an advertisement."""
+        self._agenda.set(subject, now + 2 * SHARED_WAKE_UP)
+        return []
 
     def _check_due(self, subject: Subject, now: Instant) -> Actions:
         asked, changed = self.checks.start(subject, now), self.checks.settle(subject, now)

@@ -13,7 +13,7 @@ from typing import Protocol
 from vrrpd.lab.host import LabError, environment, run
 from vrrpd.lab.world import World
 
-from . import guide, handover, load, reading, takeover
+from . import guide, handover, load, reading, scripts, takeover
 from .figures import Figure, table
 
 
@@ -28,6 +28,7 @@ _MEASURES: dict[str, _Measure] = {
     "load": load.measure,
     "reading": reading.measure,
     "status": load.measure_status,
+    "scripts": scripts.measure,
     "crowd": handover.measure_all,
 }
 

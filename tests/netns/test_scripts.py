@@ -3,10 +3,12 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -141,12 +143,11 @@ def test_arguments_are_not_a_shells() -> None:
 
 def test_done_is_not_called_before_run_returns() -> None:
     async def main() -> None:
-        heard: list[ScriptResult] = []
+        done: asyncio.Future[ScriptResult] = asyncio.get_running_loop().create_future()
         with scripts() as under_test:
-            under_test.run(script("/nowhere"), heard.append)
-            assert heard == []
-            await asyncio.sleep(0)
-            assert len(heard) == 1
+            under_test.run(script("/nowhere"), done.set_result)
+            assert not done.done()
+            await done
 
     run(main())
 
@@ -327,3 +328,100 @@ def test_200_runs_leave_no_descriptor_and_no_child_behind() -> None:
             assert_no_children()
 
     run(main())
+
+
+def test_many_scripts_that_are_due_together_never_hold_the_loop() -> None:
+    """No turn of it starts more than 8: an advertisement that is due waits for those."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        ended, all_ended = 0, asyncio.Event()
+        grown: list[int] = []
+
+        def end(_result: ScriptResult) -> None:
+            nonlocal ended
+            ended += 1
+            if ended == 100:
+                all_ended.set()
+
+        def look(before: int) -> None:
+            now = len(under_test._children._running) + ended
+            grown.append(now - before)
+            if now < 100:
+                loop.call_soon(look, now)
+
+        with scripts() as under_test:
+            for n in range(100):
+                under_test.run(Script(name=str(n), argv=("/bin/true",)), end)
+            loop.call_soon(look, 0)
+            await all_ended.wait()
+        assert sum(grown) == 100
+        assert max(grown) <= 8
+
+    run(main())
+
+
+def test_what_a_reload_weighs_otherwise_is_not_run_twice() -> None:
+    async def main() -> None:
+        with scripts() as under_test:
+            slow = shell("sleep 60")
+            under_test.run(slow, lambda _result: pytest.fail("it has not ended"))
+            result = await result_of(under_test, replace(slow, weight=-5, interval=2 * SECOND))
+            assert result.problem == "its last run has not ended and cannot be killed"
+
+    run(main())
+
+
+def test_what_a_check_leaves_behind_in_its_group_ends_with_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        report = Report(tmp_path / "report")
+        gate = tmp_path / "gate"
+        os.mkfifo(gate)
+        line = f"sleep 60 & echo $$ > {report.path}; read -r _ < {gate}"
+        with scripts() as under_test:
+            running = asyncio.create_task(result_of(under_test, shell(line)))
+            session = Session(await report.leader())
+            await asyncio.to_thread(gate.write_text, "go\n")
+            assert (await running).exit_code == 0
+            await session.ended()
+        assert len(session) == 2
+
+    run(main())
+
+
+def test_output_without_end_goes_nowhere_and_ends_with_the_timeout() -> None:
+    assert result_alone(script("/usr/bin/yes", timeout=200 * MILLISECOND)).problem == "timed out after 0.2 s"
+
+
+def test_a_full_process_table_is_a_failure_with_a_name() -> None:
+    """In a process of its own, as a user who may have no more processes than there are."""
+    readable, writable = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        user = nobody()
+        os.setgid(user.gid)
+        os.setuid(user.uid)
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+        os.write(writable, result_alone(script("/bin/true")).problem.encode())
+        os._exit(0)
+    os.close(writable)
+    with os.fdopen(readable) as pipe:
+        assert pipe.read() == "cannot be executed: Resource temporarily unavailable"
+    os.waitpid(pid, 0)
+
+
+def test_a_user_runs_with_its_other_groups_only_when_asked_to(tmp_path: Path) -> None:
+    groups = tmp_path / "group"
+    groups.write_text(Path("/etc/group").read_text() + "watchers:x:54321:nobody\n")
+    open_to_others(tmp_path)
+    answer = tmp_path / "answer"
+    subprocess.run(["mount", "--bind", groups, "/etc/group"], check=True)
+    try:
+        for supplementary in (False, True):
+            answer.write_text("")
+            answer.chmod(0o666)
+            result = result_alone(shell(f"id -G > {answer}", user=replace(nobody(), supplementary=supplementary)))
+            assert result.exit_code == 0
+            assert ("54321" in answer.read_text().split()) is supplementary
+    finally:
+        subprocess.run(["umount", "/etc/group"], check=True)

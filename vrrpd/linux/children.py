@@ -1,7 +1,8 @@
 """Programs that we start: posix_spawn and a pidfd, each a session and process group of its own.
 
 A fork would stop the loop for as long as the daemon's memory takes to copy, which is also why another user is
-setpriv's business: Python forks for `user=`.
+setpriv's business: Python forks for `user=`. And we stand still until the child executes its program: on a busy machine
+an ordinary process waits tens of milliseconds for its first turn, so that ours is a real-time one until then.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ _FILES = (
     (os.POSIX_SPAWN_DUP2, 0, 1),
     (os.POSIX_SPAWN_DUP2, 0, 2),
 )
-_NOT_REALTIME = (os.SCHED_OTHER, os.sched_param(0))
+_ORDINARY = (os.SCHED_OTHER, os.sched_param(0))
+_UNTIL_IT_EXECUTES = (os.SCHED_RR, os.sched_param(1))
+"""Before every ordinary process, and after us: we take it away once `posix_spawn` returns."""
 _CATCHABLE = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 _NO_FACTS: Mapping[str, str] = MappingProxyType({})
 
@@ -56,6 +59,8 @@ class Child:
     pidfd: int
     started_at: float
     timer: asyncio.TimerHandle | None = None
+    ends_alone: bool = True
+    """False: what it leaves behind in its group ends with it."""
     because: str = ""
     """Why it does not end by itself, in words."""
     is_ending: bool = False
@@ -114,7 +119,13 @@ class Children:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
     def start(
-        self, command: Command, timeout: Duration | None, done: Done, facts: Mapping[str, str] = _NO_FACTS
+        self,
+        command: Command,
+        timeout: Duration | None,
+        done: Done,
+        facts: Mapping[str, str] = _NO_FACTS,
+        *,
+        ends_alone: bool = True,
     ) -> Child | None:
         """Run it with these facts in its environment; None when it cannot be.
 
@@ -127,7 +138,7 @@ class Children:
         except (OSError, ValueError) as error:
             self.refuse(done, f"cannot be executed: {_explain(command, error)}")
             return None
-        child = Child(command, done, self._loop, pid, pidfd, started_at)
+        child = Child(command, done, self._loop, pid, pidfd, started_at, ends_alone=ends_alone)
         self._running.add(child)
         if timeout is not None:
             child.end_after(timeout, f"timed out after {timeout / SECOND:g} s")
@@ -172,8 +183,10 @@ class Children:
             setsid=True,
             setsigmask=(),
             setsigdef=_CATCHABLE,
-            scheduler=_NOT_REALTIME,
+            scheduler=_UNTIL_IT_EXECUTES if os.sched_getscheduler(0) == os.SCHED_RR else _ORDINARY,
         )
+        with suppress(ProcessLookupError):
+            os.sched_setscheduler(pid, *_ORDINARY)
         try:
             return pid, os.pidfd_open(pid)
         except OSError:  # no descriptor left: what we cannot watch must not run
@@ -187,7 +200,7 @@ class Children:
         child.cancel_timer()
         self._loop.remove_reader(child.pidfd)
         os.close(child.pidfd)
-        if child.is_ending:
+        if child.is_ending or not child.ends_alone:
             child.signal_group(signal.SIGKILL)  # whom it leaves behind
         _, status = os.waitpid(child.pid, 0)
         child.report(_judge(child, os.waitstatus_to_exitcode(status), child.duration()))

@@ -22,15 +22,22 @@ _MCL_CURRENT, _MCL_FUTURE = 1, 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def go_realtime(process: Process) -> None:
+def go_realtime(process: Process, *, is_worker: bool = False) -> None:
     """SCHED_RR for the calling thread: a busy machine must not make its peers believe that it is dead.
 
-    What it starts runs as anything else does. OSError or ValueError where that is not allowed.
+    What a worker starts is ordinary; the loop's own thread waits for its children's first steps (linux/children.py).
+    OSError or ValueError where that is not allowed.
     """
     limit = REALTIME_LIMIT_US if process.realtime_limit is None else process.realtime_limit // MICROSECOND
     resource.setrlimit(resource.RLIMIT_RTTIME, (limit, limit))
     priority = REALTIME_PRIORITY if process.realtime_priority is None else process.realtime_priority
-    os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+    policy = os.SCHED_RR | (os.SCHED_RESET_ON_FORK if is_worker else 0)
+    os.sched_setscheduler(0, policy, os.sched_param(priority))
+
+
+def go_ordinary() -> None:
+    """For a thread that reads files: nobody waits for it."""
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def settle(process: Process, log: FilteringBoundLogger) -> None:
