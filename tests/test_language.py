@@ -330,15 +330,38 @@ def test_a_definition_that_explodes_is_an_error_in_bounded_time(text: str, code:
         ("~SEQ(a,1,1000000000) $x=1", Limits(made_lines=1_000)),
         ("~SEQ(a,1,99999999999999999999) ~SEQ(b,1,9999999) $x=1", Limits(made_lines=1_000)),
         ("$M= \\\n$N \\\n$N\n$N= \\\n$O \\\n$O\n$O= \\\na \\\nb\n$M", Limits(made_lines=6)),
-        ("$A=xxxxxxxxxx\n" + "a ${A}\n" * 10, Limits(made_characters=100)),
+        ("$A=xxxxxxxxxx\n" + "a ${A}\n" * 10, Limits(made_characters=50)),
         ("a\n" * 4, Limits(statements=3)),
         ("a b\n" * 4, Limits(words=7)),
+        ("#\n\n" * 4, Limits(lines=7)),
+        ("$A=1\n" + "{ $A " * 10, Limits(made_characters=50)),
     ],
 )
 def test_more_than_a_reading_may_come_to_is_an_error_and_the_rest_is_not_read(text: str, limits: Limits) -> None:
     parsed = parse(text + "\nlast", "f", LB1, Shelf({}), limits)
     assert [found.code for found in parsed.diagnostics] == ["too-long"]
     assert "last" not in words(parsed)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "${" + "a" * 1_000_000,
+        "$" * 1_000_000,
+        "~SEQ(n," + " " * 1_000_000 + "x) y",
+        "~LST(n," + "a," * 300_000 + "b c) k",
+        "a " + "{ $" * 300_000,
+        "\\" * 1_000_000,
+        '"' * 1_000_001,
+        "a#" * 500_000,
+        "@node " * 150_000,
+        "include " + "a" * 1_000_000,
+    ],
+    ids=lambda line: line[:8],
+)
+def test_a_line_as_long_as_a_line_may_be_takes_no_time_out_of_proportion(line: str) -> None:
+    """Where time went with the square of a line's length, this would not end."""
+    parse(f"$A=1\n{line}", "f", LB1, Shelf({}), Limits(made_characters=5_000_000))
 
 
 def test_the_limits_leave_room_for_the_largest_example_of_keepalived_s_manual() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeAlias
 
-from vrrpd.config.text import Text
+from vrrpd.config.text import Text, joined
 
 MAX_REPLACEMENTS = 2_000
 """Of one line; definitions that need each other reach any number."""
@@ -22,7 +22,7 @@ MAX_CHARACTERS = 1 << 20
 _NAME = "[A-Za-z_][A-Za-z0-9_]*"
 DEFINITION = re.compile(rf"\$({_NAME})=[ \t]*")
 """The beginning of a line that defines something."""
-_REFERENCE = re.compile(rf"\$(?:\{{({_NAME})([A-Za-z0-9_ ]*)\}}|({_NAME})(?=[ \t,)]|\Z))")
+_REFERENCE = re.compile(rf"\$(?:\{{({_NAME})((?: [A-Za-z0-9_ ]*)?)\}}|({_NAME})(?=[ \t,)]|\Z))")
 _MOST_RANDOM = 32767
 
 Lines: TypeAlias = tuple[Text, ...]
@@ -71,32 +71,31 @@ class Definitions:
 
     def expand(self, line: Text) -> Expanded | None:
         """The line with its references replaced, from left to right; None when nothing was. Raises ExpansionError."""
+        done: list[Text] = []
         further: Lines = ()
-        replacements = 0
-        at = line.text.find("$")
-        while at >= 0:
-            reference = _REFERENCE.match(line.text, at)
-            value = self._value(reference) if reference else None
-            if reference is None or value is None:
-                at = line.text.find("$", at + 1)
+        rest, length = line, 0
+        reference = _REFERENCE.search(rest.text)
+        while reference is not None:
+            at, value = reference.start(), self._value(reference)
+            if value is None:
+                reference = _REFERENCE.search(rest.text, at + 1)
                 continue
-            replacements += 1
-            if replacements > MAX_REPLACEMENTS:
+            if len(done) == MAX_REPLACEMENTS:
                 raise ExpansionError("its definitions lead to each other without an end")
-            name = reference[1] or reference[3]
             if isinstance(value, str):
-                line = line.replaced(at, reference.end(), value, name)
-                text = value
+                made = rest.made(at, value, reference[1] or reference[3])
             else:
-                line, further = line.cut(0, at).joined(value[0]), value[1:] + further
-                text = value[0].text
-            self._spend(len(line.text) + len(line.pieces))
-            if len(line.text) > MAX_CHARACTERS:
+                made, further = value[0], value[1:] + further
+            done.append(rest.cut(0, at))
+            length += at
+            rest = joined([made, rest.cut(reference.end())])
+            self._spend(len(rest.text))
+            if length + len(rest.text) > MAX_CHARACTERS:
                 raise ExpansionError(f"its definitions make it longer than {MAX_CHARACTERS} characters")
-            if text.lstrip(" \t").startswith("~"):
+            if made.text.lstrip(" \t").startswith("~"):
                 break
-            at = line.text.find("$", at)
-        return Expanded(line, further) if replacements else None
+            reference = _REFERENCE.search(rest.text)
+        return Expanded(joined([*done, rest]), further) if done else None
 
     def _value(self, reference: re.Match[str]) -> str | Lines | None:
         name, parameters = reference[1] or reference[3], (reference[2] or "").split()

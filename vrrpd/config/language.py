@@ -27,7 +27,7 @@ from vrrpd.config.includes import (
 )
 from vrrpd.config.repetition import RepetitionError, read_repetition, repeated
 from vrrpd.config.sources import Sources
-from vrrpd.config.syntax import End, Part, Statement, continues, parts_of, simple_part, without_comment
+from vrrpd.config.syntax import BLANKS, End, Part, Statement, continues, parts_of, simple_part, without_comment
 from vrrpd.config.text import Text, line_of
 from vrrpd.config.tree import MAX_DEPTH, Tree
 
@@ -47,8 +47,10 @@ class Limits:
     words: int = 4_000_000
     made_lines: int = 1_000_000
     """By definitions and repetitions."""
-    made_characters: int = 1 << 30
-    """Copied while references are replaced."""
+    made_characters: int = 1 << 27
+    """Copied while references are replaced and lines are cut at braces."""
+    lines: int = 3_000_000
+    """Of files, empty ones too."""
 
 
 LIMITS = Limits()
@@ -121,7 +123,8 @@ class _Reader:
         self._secret_names: set[str] = set()
         self._statements_left = limits.statements
         self._words_left = limits.words
-        self._lines_left = limits.made_lines
+        self._lines_left = limits.lines
+        self._made_lines_left = limits.made_lines
         self._characters_left = limits.made_characters
         self._at: Place = Spot("")
 
@@ -167,6 +170,8 @@ class _Reader:
                 continue
             if self._body is not None:
                 self._continue(self._body, line)
+            elif line.text.lstrip(BLANKS)[:1] in "#!" and not continues(line.text.rstrip("\r")):
+                continue  # nothing, or a comment
             elif _SPECIAL.search(line.text) is None:
                 self._at = line.pieces[0]
                 part = simple_part(line)
@@ -182,9 +187,14 @@ class _Reader:
         line = next(frame.lines, None)
         if line is None:
             self._close(self._stack.pop())
-        elif not frame.file:
+        elif frame.file:
             self._lines_left -= 1
             if self._lines_left < 0:
+                self._at = line.at()
+                raise _TooMuchError(f"more than {self._limits.lines} lines")
+        else:
+            self._made_lines_left -= 1
+            if self._made_lines_left < 0:
                 raise _TooMuchError(f"definitions and repetitions make more than {self._limits.made_lines} lines")
         return line
 
@@ -212,6 +222,7 @@ class _Reader:
             return
         if part.end is not End.LINE and settled.text[part.rest :].strip(" \t"):
             self._behind_brace = settled.cut(part.rest)
+            self._spend(len(settled.text) - part.rest)
         if not part.statement.words and part.end is End.LINE:
             return
         self._remark(part.statement, settled)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from vrrpd.config.text import Text
 
 _SEQUENCE = re.compile(r"~SEQ(?P<hex>x?)[ \t]*\([ \t]*(?P<name>[^ \t,)]+)[ \t]*,(?P<numbers>[^)]*)\)[ \t]*")
-_NUMBER = re.compile(r"[ \t]*(?P<sign>[+-]?)(?P<digits>0[xX][0-9a-fA-F]+|[0-9]*)[ \t]*")
+_NUMBER = re.compile(r"(?P<sign>[+-]?)(?P<digits>0[xX][0-9a-fA-F]+|[0-9]*)")
 _LIST = re.compile(r"~LST[ \t]*\([ \t]*(?:\{(?P<names>[^{}]*)\}|(?P<name>[^ \t,{}()]*))[ \t]*,[ \t]*")
 _SET = re.compile(r"(?:\{(?P<values>[^{}]*)\}|(?P<value>[^ \t,{}()]*))[ \t]*(?P<end>[,)])[ \t]*")
 _FURTHEST = (1 << 63) - 1
@@ -63,7 +63,7 @@ def _default_step(start: int, end: int) -> int:
 
 def _number(text: str) -> int:
     """As C's strtol reads it: 0x10 is 16, 010 is 8, nothing is 0."""
-    form = _NUMBER.fullmatch(text)
+    form = _NUMBER.fullmatch(text.strip(" \t"))
     if form is None:
         raise RepetitionError("the bounds of a sequence are whole numbers")
     digits = form["digits"] or "0"

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from vrrpd.config.diagnostics import Findings
-from vrrpd.config.text import Text
+from vrrpd.config.text import Text, joined
 
 _LONGEST_SHOWN = 40
 
@@ -176,7 +176,7 @@ def without_comment(line: Text, findings: Findings) -> Text:
     kept = line.cut(start, max(start, len(text[:end].rstrip(" \t"))))
     if not continues(text):
         return kept
-    return kept.joined(line.cut(len(text) - 1, len(text))) if not kept.text.endswith("\\") else kept
+    return kept if kept.text.endswith("\\") else joined([kept, line.cut(len(text) - 1, len(text))])
 
 
 def continues(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from vrrpd.config.diagnostics import Spot
@@ -49,25 +50,26 @@ class Text(NamedTuple):
         pieces += [piece.moved(piece.start - start) for piece in self.pieces[first + 1 :] if piece.start < stop]
         return Text(self.text[start:stop], tuple(pieces), self.names)
 
-    def joined(self, other: Text) -> Text:
-        """It and what follows it."""
-        if not self.text:
-            return Text(other.text, other.pieces, self.names | other.names)
-        if not other.text:
-            return Text(self.text, self.pieces, self.names | other.names)
-        length = len(self.text)
-        first = 1 if self.pieces[-1].fixed and self.pieces[-1][1:] == other.pieces[0][1:] else 0
-        pieces = tuple(piece.moved(piece.start + length) for piece in other.pieces[first:])
-        return Text(self.text + other.text, self.pieces + pieces, self.names | other.names)
-
-    def replaced(self, start: int, stop: int, value: str, name: str) -> Text:
-        """With a value in place of the reference to `name` at start."""
-        spot = self.at(start)
-        made = Text(value, (Piece(0, spot.file, spot.line, spot.column, fixed=True),), frozenset({name}))
-        return self.cut(0, start).joined(made).joined(self.cut(stop))
+    def made(self, offset: int, value: str, name: str) -> Text:
+        """The value of the reference to `name` that stands there."""
+        spot = self.at(offset)
+        return Text(value, (Piece(0, spot.file, spot.line, spot.column, fixed=True),), frozenset({name}))
 
     def _index(self, offset: int) -> int:
         return 0 if len(self.pieces) == 1 else bisect_right(self.pieces, offset, key=lambda piece: piece.start) - 1
+
+
+def joined(parts: Sequence[Text]) -> Text:
+    """One after the other; of none with text, an empty one."""
+    pieces: list[Piece] = []
+    length = 0
+    for part in parts:
+        if part.text:
+            same = bool(pieces) and pieces[-1].fixed and pieces[-1][1:] == part.pieces[0][1:]
+            pieces += [piece.moved(piece.start + length) for piece in part.pieces[same:]]
+            length += len(part.text)
+    names = frozenset[str]().union(*(part.names for part in parts))
+    return Text("".join(part.text for part in parts), tuple(pieces) or parts[0].pieces, names)
 
 
 def line_of(text: str, file: str, number: int) -> Text:
