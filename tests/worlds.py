@@ -145,9 +145,14 @@ class Site:
         """HAProxy and a daemon on both nodes, and the first one serves."""
         self.start_haproxy(*self.nodes)
         self.start(self.lb1, daemon=first)
-        self.until("lb1 runs", lambda: bool(RUNS.search(self.lb1.log.read_text(encoding="utf-8"))))
+        self.until_runs(self.lb1)
         self.start(self.lb2, daemon=second)
+        self.until_runs(self.lb2)
         self.until_served_by(self.lb1)
+
+    def until_runs(self, node: Node) -> None:
+        """Its daemon says that it is Backup."""
+        self.until(f"{node.name} runs", lambda: bool(RUNS.search(node.log.read_text(encoding="utf-8"))))
 
     # --- what a test sees ---
 

@@ -193,7 +193,6 @@ class Daemon:
             self._begin(loaded, commands)
             self._log.info("started", version=__version__, config=str(self._config), pid=os.getpid())
             _notify(f"READY=1\nSTATUS={len(loaded.config.routers)} virtual routers")
-            _rest_the_collector()
             housekeeping = [loop.create_task(self._collect()), loop.create_task(_feed_watchdog())]
             await self._stopped.wait()
             for task in housekeeping:

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -56,9 +56,9 @@ class Machine:
 
     async def serve(self, *ports: int) -> None:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.read(4096)
-            writer.write(OK)
-            writer.close()
+            with closing(writer), suppress(ConnectionError):
+                await reader.read(4096)
+                writer.write(OK)
 
         for port in ports:
             self._servers[port] = await asyncio.start_server(answer, "127.0.0.1", port)

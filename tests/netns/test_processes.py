@@ -171,7 +171,7 @@ def test_who_executes_something_else_is_another_one(program: Path) -> None:
     async def main() -> None:
         async with counting(named(program)) as counter:
             await counter.until("it", 0)
-            with running("/bin/sh", "-c", f"read -r _ < /dev/zero & exec {program} 60"):
+            with running("/bin/sh", "-c", f"true; exec {program} 60"):
                 await counter.until("it", 1)
 
     run(main())
