@@ -211,6 +211,8 @@ class Daemon:
         if self._stopping:  # while the startup script ran
             self._stopped.set()
             return
+        # Before anybody listens: it takes a while, and what comes meanwhile would count as heard later.
+        _rest_the_collector()
         self._runtime.configure(loaded.config, _GONE)
         commands.restore()
 
