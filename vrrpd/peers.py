@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Literal, TypeAlias
 
-from vrrpd import packet
+from vrrpd import ah, packet
 from vrrpd.frames import gratuitous_arp, strip_ipv4
 from vrrpd.model import SECOND, Duration, InitialState, Instant, IPAddress, Version, VirtualRouter
 from vrrpd.packet import Advertisement, PacketError
+
+_PROTOCOL_AT = 9
 
 PeerState: TypeAlias = Literal["Initialize", "Backup", "Master"]
 
@@ -56,6 +58,8 @@ class PeerRouter:
         self.state: PeerState = "Initialize"
         self.timer_at: Instant | None = None
         self.learned: Duration = router.advertisement_interval
+        self.sequence = 0
+        """The last of an Authentication Header, heard or said."""
         self._macs = macs
 
     def deadline(self) -> Instant | None:
@@ -65,6 +69,8 @@ class PeerRouter:
     def receive(self, content: bytes, now: Instant) -> Outputs:
         """An IPv4 packet of protocol 112, header included."""
         datagram = strip_ipv4(content)
+        if datagram is not None and content[_PROTOCOL_AT] == ah.PROTOCOL:
+            datagram = ah.unseal(datagram, content)
         if datagram is None or self.state == "Initialize" or datagram.source == self.address:
             return []
         if len(datagram.payload) < 2 or datagram.payload[1] != self.router.vrid:  # noqa: PLR2004  type and VRID
@@ -73,6 +79,10 @@ class PeerRouter:
             advertisement = packet.decode(self.router, datagram)
         except PacketError:
             return []
+        if datagram.seal is not None:
+            if datagram.seal.sequence <= self.sequence:
+                return []
+            self.sequence = datagram.seal.sequence
         if self.state == "Backup":
             return self._backup_hears(advertisement, now)
         return self._master_hears(advertisement, datagram.source, now)

@@ -35,7 +35,7 @@ from vrrpd.simulate.plan import (
 )
 
 from .calm import SLACK
-from .oracle import Member, Party, PartyKey, accept, asking, down, members, patience, record_of
+from .oracle import Member, Party, PartyKey, accept, asking, down, members, patience, record_of, skew
 from .wire import WireCheckers
 
 BLINK: Duration = 10 * MILLISECOND
@@ -200,6 +200,8 @@ class Checkers(WireCheckers):
                 return max(down(m.router, m.priority, interval) for m in ready) + SLACK
             case Kill():
                 return max(down(m.router, m.priority, interval) for m in ready) + SLACK
+            case Stop() | Drained() if router.strict:
+                return max(skew(m.router, m.priority, interval) for m in ready) + SLACK
             case Stop() | Drained() | FailedOver():
                 return BLINK
             case CheckDisturbed():

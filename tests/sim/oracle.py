@@ -6,6 +6,8 @@ and the names of its routers' states are read.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -56,7 +58,9 @@ def sound(message: bytes) -> bool:
 
 def message_of(content: Content) -> bytes:
     """The VRRP message in what was delivered."""
-    return content.payload if isinstance(content, Datagram) else content[20:]
+    if isinstance(content, Datagram):
+        return content.payload
+    return content[44:] if content[9] == 51 else content[20:]
 
 
 def interval_in(message: bytes) -> Duration:
@@ -122,19 +126,32 @@ class Mark:
     timing: bytes
     trailer: bytes
     interval: Duration
+    key: bytes | None = None
+    """Of the Authentication Header that it has to be in; None: in none."""
 
     @classmethod
     def of(cls, router: VirtualRouter) -> Mark:
         """Version 2 compares authentication and interval, version 3 neither."""
         if router.version == Version.V3:
             return cls(0x31, b"", b"", router.advertisement_interval)
+        key = router.authentication.password if router.authentication.type == 2 else None
         timing = bytes((router.authentication.type, router.advertisement_interval // SECOND))
-        trailer = router.authentication.password.ljust(8, b"\0")
-        return cls(0x21, timing, trailer, router.advertisement_interval)
+        password = router.authentication.password if router.authentication.type == 1 else b""
+        trailer = password.ljust(8, b"\0")
+        return cls(0x21, timing, trailer, router.advertisement_interval, key)
 
     def accepts(self, message: bytes) -> bool:
         """It is such a one."""
         return message[0] == self.version_type and message.startswith(self.timing, 4) and message.endswith(self.trailer)
+
+    def opens(self, content: Content) -> bool:
+        """It is sealed as it should be: RFC 2402 section 3.3.3, with all but the TTL that routers may change."""
+        if self.key is None or isinstance(content, Datagram):
+            return self.key is None
+        covered = bytearray(content)
+        for start, end in ((1, 2), (6, 8), (10, 12), (32, 44)):
+            covered[start:end] = bytes(end - start)
+        return hmac.new(self.key, covered, hashlib.md5).digest()[:12] == content[32:44]
 
 
 def record_of(node: Node, identity: Identity) -> Record | None:

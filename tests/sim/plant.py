@@ -132,8 +132,17 @@ PLANTS = (
     Plant(
         "a password that is not sent",
         "packet",
-        'password.ljust(_PASSWORD_BYTES, b"\\0")\n    else',
-        "bytes(8)\n    else",
+        'addresses + password.ljust(_PASSWORD_BYTES, b"\\0")',
+        "addresses + bytes(8)",
+    ),
+    Plant("a sequence that stands still", "voice", "min(self.sequence + 1, ah.LAST_SEQUENCE)", "max(self.sequence, 1)"),
+    Plant("who becomes Master counts from 1", "voice", "self.sequence = max(self.sequence, sequence)", "return None"),
+    Plant("the last word on disk is as old as the first advertisement", "voice", "(self._willed + 2) * RESERVE", "1"),
+    Plant(
+        "the kernel may change what is sealed",
+        "voice",
+        "1 + sequence % 0xFFFF if router.is_sealed else 0",
+        "0",
     ),
     Plant(
         "a checksum with nothing but zeros right",

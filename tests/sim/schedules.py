@@ -51,6 +51,7 @@ from vrrpd.simulate.plan import (
     Stop,
 )
 
+SECRETS = (AuthenticationType.PASS, AuthenticationType.AH)
 INTERVALS = 600
 """How many advertisement intervals a run lasts."""
 
@@ -104,7 +105,7 @@ def _taste(random: Random) -> _Taste:
     version = random.choice((Version.V2, Version.V2, Version.V3))
     family = random.choice((Family.IPV4, Family.IPV6)) if version is Version.V3 else Family.IPV4
     interval = random.choice((1, 1, 1, 1, 2, 3)) * SECOND
-    password = random.choice((Authentication(), Authentication(AuthenticationType.PASS, b"passwd")))
+    password = random.choice((Authentication(), *(Authentication(kind, b"passwd") for kind in SECRETS)))
     if version is Version.V3:
         interval = random.choice((10, 50, 100, 100, 250, 1000)) * MILLISECOND
         password = Authentication()
@@ -299,7 +300,7 @@ def _other(random: Random, taste: _Taste, node: NodePlan) -> Config:
         case 3:
             other = replace(taste, script=None if taste.script is None else replace(taste.script, fall=2))
         case _ if taste.version is Version.V2:
-            other = replace(taste, authentication=Authentication(AuthenticationType.PASS, b"other"))
+            other = replace(taste, authentication=Authentication(random.choice(SECRETS), b"other"))
         case _:
             other = taste
     return config(random, other, n, node.kind)

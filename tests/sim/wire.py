@@ -43,6 +43,7 @@ class WireCheckers(Calm):
         self._heard: dict[MemberKey, tuple[Instant | None, Instant | None, Duration]] = {}
         """When it last heard a Master, when one that gave up, and the interval that it learned."""
         self._marks: dict[MemberKey, Mark | None] = {}
+        self._sequences: dict[tuple[MemberKey, int], int] = {}
         self._tallies: dict[int, tuple[Record, Counter[str]]] = {}
         """What each record should have counted."""
 
@@ -146,8 +147,14 @@ class WireCheckers(Calm):
         mark = self._marks.get(key)
         if mark is None:
             mark = self._marks[key] = self._mark(node, device, message[1])
-        if mark is None or not mark.accepts(message):
+        if mark is None or not mark.accepts(message) or not mark.opens(content):
             return
+        if isinstance(content, bytes) and content[9] == 51:  # noqa: PLR2004  an Authentication Header
+            # A number counts once for each daemon's life, and one that starts anew begins with 1.
+            sequence, of = int.from_bytes(content[28:32], "big"), (key, id(node.daemon))
+            if sequence <= self._sequences.get(of, 0):
+                return
+            self._sequences[of] = sequence
         heard, resigned, interval = self._heard.get(key, (None, None, mark.interval))
         if message[2]:
             self._heard[key] = (self.now, resigned, interval_in(message))

@@ -7,6 +7,7 @@ from functools import partial
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Protocol
 
+from vrrpd import ah
 from vrrpd.actions import (
     Action,
     AddressAnnounced,
@@ -27,7 +28,7 @@ from vrrpd.actions import (
 )
 from vrrpd.channels import Outgoing
 from vrrpd.engine import Engine
-from vrrpd.frames import Datagram
+from vrrpd.frames import Datagram, ip_header
 from vrrpd.installed import NODE
 from vrrpd.model import (
     IPV4_GROUP,
@@ -42,6 +43,7 @@ from vrrpd.model import (
     IPAddress,
     VirtualRouter,
 )
+from vrrpd.packet import TTL
 from vrrpd.peers import Announce, Hold, KeepalivedRouter, LetGo, Outputs, PeerRouter, Send, StrictRouter
 from vrrpd.simulate.addressqueue import AddressQueue, Changes
 from vrrpd.simulate.lan import Content, as_received, ipv4_packet
@@ -346,7 +348,7 @@ class PeerDaemon:
             match output:
                 case Send(message):
                     self._identification = (self._identification + 1) & 0xFFFF
-                    packet = ipv4_packet(peer.address, IPV4_GROUP, self._identification, message)
+                    packet = self._packet(peer, message)
                     self._node.note(self._node, f"sends priority {message[2]} of {message[1]}")
                     self._node.lans[device].send_packet(self._node.ports[device], packet)
                     self._listener.sent(self._node, peer.router, message)
@@ -357,6 +359,14 @@ class PeerDaemon:
                 case Announce(frames, repeat):
                     for name, frame in frames:
                         self._node.lans[name].send_frames(self._node.ports[name], frame, repeat)
+
+    def _packet(self, peer: PeerRouter, message: bytes) -> Content:
+        if not peer.router.is_sealed:
+            return ipv4_packet(peer.address, IPV4_GROUP, self._identification, message)
+        peer.sequence += 1
+        length = ah.SIZE + len(message)
+        header = ip_header(peer.address, IPV4_GROUP, TTL, ah.PROTOCOL, length, self._identification)
+        return header + ah.seal(header, message, peer.router.authentication.password, peer.sequence, unicast=False)
 
 
 def _stop(peer: PeerRouter, _now: Instant) -> Outputs:
