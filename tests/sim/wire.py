@@ -149,7 +149,7 @@ class WireCheckers(Calm):
             mark = self._marks[key] = self._mark(node, device, message[1])
         if mark is None or not mark.accepts(message) or not mark.opens(content):
             return
-        if isinstance(content, bytes) and content[9] == 51:  # noqa: PLR2004  an Authentication Header
+        if isinstance(content, bytes) and content[9] == 51:
             # A number counts once for each daemon's life, and one that starts anew begins with 1.
             sequence, of = int.from_bytes(content[28:32], "big"), (key, id(node.daemon))
             if sequence <= self._sequences.get(of, 0):
