@@ -18,6 +18,9 @@ from vrrpd.linux.haproxy import SocketHAProxies, judge
 from vrrpd.linux.processes import ProcProcesses
 from vrrpd.model import MILLISECOND, Answer, TrackedHAProxy, TrackedProcess
 
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+"""HAProxy may still be connected to the web servers of a test when its loop ends."""
+
 CONFIGURATION = """
 global
     stats socket {socket} mode 600 level admin
