@@ -497,3 +497,19 @@ def test_status_names_a_group_its_state_and_whom_it_waits_for() -> None:
         "members": ["R1", "R2"],
         "waits_for": ["R2"],
     }
+
+
+def test_members_that_are_master_again_say_their_priority_as_it_is_now() -> None:
+    """Found by simulation: the second one, taken along by the first, spoke before it had looked at its own check."""
+    tracked = (Tracker(HAPROXY.name, -2),)
+    both = (first(trackers=tracked, resigns_when_worse=True), second(trackers=tracked, resigns_when_worse=True))
+    node = grouped(*both, scripts=(HAPROXY,))
+    node.run(9 * S)
+    node.check = lambda _: None
+    node.run(10 * S)
+    for _ in range(3):
+        node.tell(CheckFinished(HAPROXY, BAD))
+    assert states(node) == ["Resigning", "Resigning"]
+    actions = node.tell(CheckFinished(HAPROXY, GOOD))
+    assert states(node) == ["Master", "Master"]
+    assert priorities(actions) == [100, 100]

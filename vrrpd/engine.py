@@ -513,7 +513,7 @@ class Engine:
                 actions += self._step(member, _TAKE_OVER, now)
         elif groups.is_beaten(record) or isinstance(record.state, Master):
             for member in self.groups.members(group):
-                actions += self._reconcile(member, now)
+                actions += self._refresh(member, now) if member is not record else []
         group.is_moving = False
         return actions + self._tell_of(group, now)
 

@@ -60,6 +60,8 @@ class PeerRouter:
         self.learned: Duration = router.advertisement_interval
         self.sequence = 0
         """The last of an Authentication Header, heard or said."""
+        self.company: tuple[KeepalivedRouter, ...] = ()
+        """The others of its sync group."""
         self._macs = macs
 
     def deadline(self) -> Instant | None:
@@ -179,8 +181,21 @@ class KeepalivedRouter(PeerRouter):
 
     def __init__(self, router: VirtualRouter, address: IPv4Address, macs: dict[str, bytes]) -> None:
         super().__init__(router, address, macs)
+        self.wants = False
+        """Its timer has fired, and its group holds it."""
         self._announce_at: Instant | None = None
         self._preempt_at: Instant | None = None
+
+    def follow(self, now: Instant) -> Outputs:
+        """Another of its group has changed: be what the group is."""
+        if self.state == "Backup" and self.wants and any(other.state == "Master" for other in self.company):
+            return self._take_over(now)
+        if self.state == "Master" and any(other.state == "Backup" and not other.wants for other in self.company):
+            self.state, self.timer_at, self._announce_at = "Backup", now + self.down_interval(), None
+            return [LetGo()]
+        if self.state != "Initialize" and any(other.state == "Initialize" for other in self.company):
+            return self.stop()
+        return []
 
     def deadline(self) -> Instant | None:
         """The timer's, or the second burst's."""
@@ -197,10 +212,19 @@ class KeepalivedRouter(PeerRouter):
 
     def stop(self) -> Outputs:
         """Stop."""
+        self.wants = False
         self._announce_at = self._preempt_at = None
         return super().stop()
 
     def _become_master(self, now: Instant) -> Outputs:
+        """When all of its group want it; its timer begins again meanwhile."""
+        if all(other.wants or other.state == "Master" for other in self.company):
+            return self._take_over(now)
+        self.wants, self.timer_at = True, now + self.down_interval()
+        return []
+
+    def _take_over(self, now: Instant) -> Outputs:
+        self.wants = False
         delay = self.router.announcing.master_delay
         self._announce_at = now + delay if delay else None
         *first, _ = super()._become_master(now)
@@ -209,6 +233,10 @@ class KeepalivedRouter(PeerRouter):
     def _become_backup(self, advertisement: Advertisement, now: Instant) -> Outputs:
         self._announce_at = self._preempt_at = None
         return super()._become_backup(advertisement, now)
+
+    def _accept(self, advertisement: Advertisement, now: Instant) -> None:
+        self.wants = False
+        super()._accept(advertisement, now)
 
     def _backup_hears(self, advertisement: Advertisement, now: Instant) -> Outputs:
         if advertisement.priority == 0:

@@ -66,11 +66,27 @@ class Checkers(WireCheckers):
         self._parties: dict[PartyKey, Party] = {}
         self._outages: dict[tuple[str, IPAddress], Instant] = {}
         self._steady: _Steady | None = None
+        self._reloaded: dict[str, Instant] = {}
+        self._apart: dict[tuple[str, str], Instant] = {}
+        """Groups of which some still hold their addresses and others do not, since when."""
+
+    @property
+    def _grace(self) -> Duration:
+        """What a sync group may take longer: its last member is asked for, and then is ready."""
+        configs = [node.config for node in self.world.nodes.values()]
+        grouped = [router for config in configs if config.groups for router in config.routers]
+        return max((asking(r, self._longest(r)) + down(r, 1, self._longest(r)) for r in grouped), default=0)
+
+    def _longest(self, router: VirtualRouter) -> Duration:
+        everybody = [r for node in self.world.nodes.values() for r in node.config.routers]
+        return max(router.advertisement_interval, *(r.advertisement_interval for r in everybody))
 
     # --- when to look ---
 
     def begins(self, fault: Fault) -> None:
         self._note_steady(fault)
+        if isinstance(fault, Reload):
+            self._reloaded[fault.node] = self.now
         super().begins(fault)
 
     def ended(self, fault: Fault) -> None:
@@ -120,6 +136,7 @@ class Checkers(WireCheckers):
             self._judge_conflicts(party)
         for node in self.world.nodes.values():
             self._judge_addresses(node)
+            self._judge_groups(node)
 
     def _look_at(self, at: Instant) -> None:
         """Look again then, whatever happens until then."""
@@ -197,11 +214,11 @@ class Checkers(WireCheckers):
         interval = self._interval(ready)
         match fault:
             case PowerOff() | LinkDown() | SourceGone():
-                return max(down(m.router, m.priority, interval) for m in ready) + SLACK
+                return max(down(m.router, m.priority, interval) for m in ready) + self._grace + SLACK
             case Kill():
-                return max(down(m.router, m.priority, interval) for m in ready) + SLACK
+                return max(down(m.router, m.priority, interval) for m in ready) + self._grace + SLACK
             case Stop() | Drained() if router.strict:
-                return max(skew(m.router, m.priority, interval) for m in ready) + SLACK
+                return max(skew(m.router, m.priority, interval) for m in ready) + self._grace + SLACK
             case Stop() | Drained() | FailedOver():
                 return BLINK
             case CheckDisturbed():
@@ -289,7 +306,7 @@ class Checkers(WireCheckers):
         backups = [m for m in party.members if m.state == "Backup"]
         if not vacant or not backups or self.disturbed:
             return
-        bound = max(since, self.quiet_since) + min(patience(m, party.interval) for m in backups) + SLACK
+        bound = max(since, self.quiet_since) + min(patience(m, party.interval) for m in backups) + self._grace + SLACK
         self.counts["vacancy"] += 1
         if self.now > bound:
             self.fail("vacancy", f"nobody serves: {party.names()}")
@@ -305,14 +322,23 @@ class Checkers(WireCheckers):
         master = masters[0]
         since = max(since, self.quiet_since)
         for m in party.members:
-            if m.state != "Backup" or m.priority <= master.priority:
+            if m.state != "Backup" or m.priority <= master.priority or self._is_held(m):
                 continue
             if m.preempts():
-                bound = since + m.router.preempt_delay + patience(m, party.interval) + party.interval + SLACK
+                bound = (
+                    since + m.router.preempt_delay + patience(m, party.interval) + party.interval + self._grace + SLACK
+                )
                 self.counts["rank"] += 1
                 words = f"{m.node.name} does not preempt: {party.names()}"
             elif master.worse and not master.drained and not m.worse:
-                bound = since + 60 * SECOND + 20 * party.interval + 2 * asking(master.router, party.interval) + SLACK
+                bound = (
+                    since
+                    + 60 * SECOND
+                    + 20 * party.interval
+                    + 2 * asking(master.router, party.interval)
+                    + self._grace
+                    + SLACK
+                )
                 self.counts["relief"] += 1
                 words = f"{master.node.name} is worse, says nopreempt and is not relieved: {party.names()}"
             else:
@@ -320,6 +346,18 @@ class Checkers(WireCheckers):
             if self.now > bound:
                 self.fail("rank", words)
             self._look_at(bound + 1)
+
+    def _is_held(self, member: Member) -> bool:
+        """Another member of its sync group has a Master that it may not preempt."""
+        groups = [group for group in member.node.config.groups if member.router.name in group.members]
+        return any(
+            other.node is member.node and other.router.name in group.members and master.priority >= other.priority
+            for group in groups
+            for party in self._parties.values()
+            for other in party.members
+            for master in party.masters()
+            if master.node is not member.node
+        )
 
     def _judge_service(self, party: Party) -> None:
         """Where one Master serves, every host reaches it."""
@@ -394,7 +432,7 @@ class Checkers(WireCheckers):
         delay = max(m.router.preempt_delay for m in party.members)
         asks = any(m.router.resigns_when_worse and m.router.trackers for m in party.members)
         asking_apart = 60 * SECOND + 20 * interval if asks else 0
-        return asking_apart + 3 * (asking(router, interval) + down(router, 1, interval)) + delay + checks
+        return asking_apart + 3 * (asking(router, interval) + down(router, 1, interval)) + delay + checks + self._grace
 
     def _judge_silence(self, party: Party) -> None:
         """A Master that has stopped advertising shows at its next advertisement; one that never sends another, here."""
@@ -440,6 +478,28 @@ class Checkers(WireCheckers):
         self.counts["held"] += 1
         if held != due:
             self.fail("held", f"{node.name} holds {sorted(map(str, held))}, due {sorted(map(str, due))}")
+
+    def _judge_groups(self, node: Node) -> None:
+        """Master together: beside one that is Backup or in fault no member is Master, and none stays long."""
+        daemon = node.daemon
+        if not isinstance(daemon, VrrpdDaemon) or node.stalls or daemon.ending:
+            return
+        states = {r.router.name: type(r.state).__name__ for r in daemon.engine.records.values() if r.wanted}
+        for group in node.config.groups:
+            of_members = [states.get(name, "absent") for name in group.members]
+            apart = any(state not in {"Master", "Resigning"} for state in of_members)
+            self.counts["group"] += 1
+            joins = self.now <= self._reloaded.get(node.name, -self._grace) + self._grace
+            if apart and "Master" in of_members and not joins:
+                self.fail("group", f"{node.name} {group.name}: {of_members}")
+            since = self._apart.setdefault((node.name, group.name), self.now)
+            if not apart or "Resigning" not in of_members:
+                del self._apart[node.name, group.name]
+                continue
+            bound = since + self._grace + SLACK
+            if self.now > bound and not self.disturbed:
+                self.fail("group", f"{node.name} {group.name} stays so: {of_members}")
+            self._look_at(bound + 1)
 
     def finish(self) -> None:
         """What is judged once, at the end."""

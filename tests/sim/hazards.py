@@ -19,6 +19,7 @@ from vrrpd.model import (
     Duration,
     InitialState,
     Script,
+    SyncGroup,
     Tracker,
     Version,
     VirtualAddress,
@@ -344,6 +345,50 @@ def equal_priorities_start_together() -> Scenario:
     return scene("equal", tuple(node(n, router(100, announcing=silent)) for n in (1, 2, 3)))
 
 
+def grouped(n: int, priority: int, *, second: int | None = None, kind: Kind = Kind.VRRPD) -> NodePlan:
+    """The n-th node, whose two routers are a sync group; `second`: the second one's priority where it is another."""
+    one = router(priority)
+    two = router(priority if second is None else second, name="R2", vrid=51, addresses=(_numbered(51),))
+    return replace(node(n, kind=kind), config=Config((one, two), groups=(SyncGroup("G", ("R1", "R2")),)))
+
+
+def b8_a_group_is_handed_over_by_each_member_to_its_own_heir() -> Scenario:
+    """The heir's first advertisement for one of the two is lost."""
+    deaf = Noise(30_605 * MILLISECOND, 8 * MILLISECOND, "a", loss=0.5)
+    return scene("b8", (grouped(1, 100), grouped(2, 90)), Stop(30 * SECOND, 60 * SECOND, "n1"), deaf)
+
+
+def b8_a_group_is_drained() -> Scenario:
+    return scene("b8 drain", (grouped(1, 200), grouped(2, 100)), Drained(30 * SECOND, 90 * SECOND, "n1"))
+
+
+def b8_beside_keepalived() -> Scenario:
+    peer = grouped(2, 90, kind=Kind.KEEPALIVED)
+    return scene("b8 keepalived", (grouped(1, 100), peer), Stop(30 * SECOND, 60 * SECOND, "n1"))
+
+
+def b8_keepalived_gives_up_its_group() -> Scenario:
+    peer = grouped(1, 100, kind=Kind.KEEPALIVED)
+    return scene("b8 from keepalived", (peer, grouped(2, 90)), Stop(30 * SECOND, 60 * SECOND, "n1"))
+
+
+def b8_the_link_of_a_group_flaps() -> Scenario:
+    flaps = tuple(LinkDown((30 + 5 * n) * SECOND, 300 * MILLISECOND, "n1", "eth0") for n in range(5))
+    return scene("b8 link", (grouped(1, 100), grouped(2, 90)), *flaps)
+
+
+def b8_crossed_priorities_in_a_group() -> Scenario:
+    """Each node is better for one of the two: keepalived is elected again and again. One of ours gets ahead."""
+    return scene("b8 crossed", (grouped(1, 100, second=90), grouped(2, 90, second=100)), lasts=120 * SECOND)
+
+
+def b8_a_reload_adds_a_member_to_a_serving_group() -> Scenario:
+    serving = grouped(1, 100)
+    third = router(100, name="R3", vrid=52, addresses=(_numbered(52),))
+    more = Config((*serving.config.routers, third), groups=(SyncGroup("G", ("R1", "R2", "R3")),))
+    return scene("b8 reload", (serving, grouped(2, 90)), Reload(30 * SECOND, "n1", more))
+
+
 def _numbered(n: int) -> VirtualAddress:
     return VirtualAddress(IPv4Interface(f"10.0.1.{n}/32"), "eth0")
 
@@ -388,6 +433,13 @@ HAZARDS: Final[dict[str, Callable[[], Scenario]]] = {
         a_split_heals,
         a_dead_holder_is_released_late,
         an_address_is_taken_away,
+        b8_a_group_is_handed_over_by_each_member_to_its_own_heir,
+        b8_a_group_is_drained,
+        b8_beside_keepalived,
+        b8_keepalived_gives_up_its_group,
+        b8_the_link_of_a_group_flaps,
+        b8_crossed_priorities_in_a_group,
+        b8_a_reload_adds_a_member_to_a_serving_group,
         equal_priorities_start_together,
     )
 }

@@ -30,6 +30,8 @@ class Plant:
     module: str
     before: str
     after: str
+    grouped: bool = False
+    """It is looked for where routers are in sync groups."""
 
 
 PLANTS = (
@@ -150,6 +152,49 @@ PLANTS = (
         "return 0 if residue == 0 and any(content) else 0xFFFF - residue",
         "return 0xFFFF - residue",
     ),
+    Plant(
+        "a member does not wait for its group",
+        "fsm",
+        "            if p.company:\n                return _wait",
+        "            if False:\n                return _wait",
+        grouped=True,
+    ),
+    Plant(
+        "a member is forgotten when a group takes over",
+        "engine",
+        "for member in self.groups.members(group):\n                actions += self._step",
+        "for member in self.groups.members(group)[:-1]:\n                actions += self._step",
+        grouped=True,
+    ),
+    Plant(
+        "a member is forgotten when it is asked who is ready",
+        "groups",
+        "return complete and all(isinstance(r.state, Master) or is_ready(r.state) for r in everybody)",
+        "return complete and all(isinstance(r.state, Master) or is_ready(r.state) for r in everybody[:-1])",
+        grouped=True,
+    ),
+    Plant(
+        "a beaten member keeps nobody from being Master",
+        "groups",
+        "        if beaten is None:\n",
+        "        if True:\n",
+        grouped=True,
+    ),
+    Plant("a fault is not shared", "groups", "if group is None or other is None:", "if True:", grouped=True),
+    Plant(
+        "half a group is Master again",
+        "groups",
+        "(isinstance(s, Resigning) and s.heir_at is None) for s in states)",
+        "True for s in states)",
+        grouped=True,
+    ),
+    Plant(
+        "an operator moves one member only",
+        "engine",
+        "self._drain(self.groups.together(record), event, now)",
+        "self._drain([record], event, now)",
+        grouped=True,
+    ),
 )
 
 
@@ -209,10 +254,11 @@ def hunt(plant: Plant, seeds: int, *, shrinks: bool = False) -> int:
     """Plant it here, then try seeds until it is found."""
     sys.meta_path.insert(0, _Finder(plant))
     # Imported now: the fault is in them.
-    from .schedules import scenario  # noqa: PLC0415
+    from . import grouped, schedules  # noqa: PLC0415
     from .shrink import Shrinker, describe  # noqa: PLC0415
     from .trial import trial  # noqa: PLC0415
 
+    scenario = grouped.scenario if plant.grouped else schedules.scenario
     for seed in range(seeds):
         violation = trial(scenario(seed)).violation
         if violation is not None:

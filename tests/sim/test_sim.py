@@ -13,6 +13,7 @@ import pytest
 from vrrpd.model import MILLISECOND, SECOND
 from vrrpd.simulate.plan import Scenario, Stop
 
+from . import grouped
 from .calm import Violation
 from .hazards import HAZARDS
 from .plant import PLANTS, Plant
@@ -21,6 +22,7 @@ from .shrink import Shrinker
 from .trial import Outcome, trial
 
 FIXED_SEEDS = range(300)
+GROUPED_SEEDS = range(75)
 _CHUNK = 25
 _OTHERS_FROM = 1_000_000
 _OTHERS_APART = 100_000
@@ -52,6 +54,10 @@ MASTERS_AND_OUTAGE_MS = {
     "c7_a_restart": ("n1 n2 n1", 660),
     "a_dead_holder_is_released_late": ("n1 n2 n1", 2),
     "an_address_is_taken_away": ("n1", 2),
+    "b8_a_group_is_handed_over_by_each_member_to_its_own_heir": ("n1 n2 n1", 0),
+    "b8_a_group_is_drained": ("n1 n2 n1", 0),
+    "b8_beside_keepalived": ("n1 n2 n1", 2),
+    "b8_a_reload_adds_a_member_to_a_serving_group": ("n1", 0),
 }
 
 
@@ -93,6 +99,13 @@ def test_a_hazard_costs_no_more_than_this(name: str) -> None:
 def test_the_fixed_seeds_pass_every_checker(first: int) -> None:
     for seed in range(first, first + _CHUNK):
         _passes(seed)
+
+
+@pytest.mark.parametrize("first", GROUPED_SEEDS[::_CHUNK])
+def test_the_fixed_seeds_of_sync_groups_pass_every_checker(first: int) -> None:
+    for seed in range(first, first + _CHUNK):
+        violation = trial(grouped.scenario(seed)).violation
+        assert violation is None, f"{violation}\nreplay: python -m tests.sim --grouped --seed {seed}"
 
 
 @pytest.mark.parametrize("half", [0, 1])

@@ -262,18 +262,25 @@ class VrrpdDaemon:
 
     def drain(self, *, hard: bool, force: bool) -> None:
         """Every router serves only if nobody else does."""
-        for identity in list(self.engine.records):
+        for identity in self._moved():
             self._turn(Drain(identity, force=force, hard=hard))
 
     def undrain(self) -> None:
         """As configured again."""
-        for identity in list(self.engine.records):
+        for identity in self._moved():
             self._turn(Undrain(identity))
 
     def fail_over(self) -> None:
         """Others are to be Master now."""
-        for identity in list(self.engine.records):
+        for identity in self._moved():
             self._turn(Failover(identity))
+
+    def _moved(self) -> list[Identity]:
+        """Of a sync group its first member is named."""
+        first = {
+            id(self.engine.groups.of(record) or record): record for record in reversed(self.engine.records.values())
+        }
+        return [record.identity for record in reversed(first.values())]
 
 
 class PeerDaemon:
@@ -287,6 +294,14 @@ class PeerDaemon:
         macs = {device: port.mac for device, port in node.ports.items()}
         model: type[PeerRouter] = StrictRouter if node.plan.kind is Kind.RFC else KeepalivedRouter
         self.routers = [model(r, self._address(r.interface), macs) for r in node.config.routers]
+        self._group()
+
+    def _group(self) -> None:
+        """Strict routers have no groups."""
+        for group in self._node.config.groups:
+            members = [p for p in self.routers if p.router.name in group.members and isinstance(p, KeepalivedRouter)]
+            for peer in members:
+                peer.company = tuple(other for other in members if other is not peer)
 
     def _address(self, device: str) -> IPv4Address:
         own = next(link.addresses for link in self._node.plan.links if link.device == device)
@@ -318,12 +333,14 @@ class PeerDaemon:
 
     def interface(self, name: str, interface: Interface) -> None:
         """A fault of its device stops a router, and its end starts it."""
-        for peer in self.routers:
-            if peer.router.interface == name:
-                if not interface.up:
-                    self._run(peer, partial(_stop, peer))
-                elif peer.state == "Initialize":
-                    self._run(peer, peer.start)
+        for peer in (p for p in self.routers if p.router.interface == name):
+            together = (peer, *peer.company)
+            if not interface.up:
+                self._run(peer, partial(_stop, peer))
+            elif all(self._node.ports[one.router.interface].up for one in together):
+                for one in together:
+                    if one.state == "Initialize":
+                        self._run(one, one.start)
 
     def wake(self) -> None:
         """The timer."""
@@ -332,6 +349,11 @@ class PeerDaemon:
             self._run(peer, peer.tick)
 
     def _run(self, peer: PeerRouter, call: Callable[[Instant], Outputs]) -> None:
+        self._turn(peer, call)
+        for other in peer.company:
+            self._turn(other, other.follow)
+
+    def _turn(self, peer: PeerRouter, call: Callable[[Instant], Outputs]) -> None:
         before = peer.state
         self._do(peer, call(self._node.clock()))
         if peer.state != before:
